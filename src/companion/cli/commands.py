@@ -1,0 +1,44 @@
+"""What `companion` can do: the list of its commands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+import companion
+from companion.cli import bench, doctor
+
+app = typer.Typer(
+    help="The code behind the book Taken Apart, Rebuilt.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def start(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """Show the help when called without a command."""
+    if version:
+        print(f"companion {companion.__version__}")
+        raise typer.Exit()
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command("doctor")
+def run_doctor() -> None:
+    """Show versions and devices, what is missing, and how to mend it."""
+    raise typer.Exit(doctor.examine())
+
+
+@app.command("bench")
+def run_bench(
+    room: Annotated[str | None, typer.Argument(help="One room, such as multitask.")] = None,
+) -> None:
+    """Time this package beside its peers (in a checkout of the book)."""
+    bench.run(room)
