@@ -31,7 +31,7 @@ class _Side:
 
 @final
 class Verify:
-    """The type of ``verify``: call it for an equation, ``verify.definition`` for a definition."""
+    """The type of ``verify``, which also has ``verify.definition``."""
 
     def __call__(
         self, label: str, lhs: object, rhs: object, *, tol: Real, wrong: Mapping[str, object]
@@ -50,7 +50,6 @@ class Verify:
         ✓ eq-square   |Δ| ≤ 1e-12   rejects: no cross term
         """
         _check_names(label, wrong)
-        _check_tol(label, tol)
         left, right = _read(label, "lhs", lhs), _read(label, "rhs", rhs)
         _check_shapes(label, "lhs", left, "rhs", right)
         _check_equal(label, left, right, tol)
@@ -93,15 +92,14 @@ def verify_slope(
     ✓ eq-area   slope 2 ± 0.05   rejects: a length (1)
     """
     _check_names(label, wrong)
-    _check_tol(label, tol)
+    if not 0 < tol < np.inf:
+        _fail(label, f"tol is {tol}, expected a positive finite number")
     if not np.isfinite([exponent, *wrong.values()]).all():
         _fail(label, f"exponents are {exponent}, {dict(wrong)}, expected finite numbers")
     slope, error = _fit(label, x, y)
     found = f"measured slope {slope:.4g} with standard error {error:.2g}"
-    if not abs(slope - exponent) <= tol:
-        _fail(label, f"{found}, expected {exponent:g} ± {tol:g}")
-    if not error <= tol:
-        _fail(label, f"{found}: too scattered to tell a slope to ± {tol:g}")
+    if not (abs(slope - exponent) <= tol and error <= tol):
+        _fail(label, f"{found}, expected {exponent:g} ± {tol:g} and an error of at most {tol:g}")
     for name, value in wrong.items():
         if not abs(slope - value) > SLOPE_FACTOR * tol:
             needed = f"expected further off than {SLOPE_FACTOR} tol"
@@ -116,7 +114,7 @@ def verify_bound(
 
     A Python number stands for a constant bound; otherwise shapes are equal, nothing broadcasts.
     Every bound in ``wrong`` must be violated somewhere, by more than ``WRONG_FACTOR`` times
-    ``slack`` and by more than the inputs resolve.
+    ``slack`` and by more than the inputs resolve. A ``slack`` above 0 is printed.
 
     Raises:
         VerificationError: a case breaks the bound (the message has its index); a wrong bound
@@ -171,22 +169,18 @@ def _check_names(label: str, wrong: Mapping[str, object]) -> None:
             _fail(label, f"a wrong variant is named {name!r}, expected words on one line")
 
 
-def _check_tol(label: str, tol: Real) -> None:
-    if not 0 < tol < np.inf:
-        _fail(label, f"tol is {tol}, expected a positive finite number")
-
-
 def _check_shapes(label: str, name: str, left: _Side, other: str, right: _Side) -> None:
-    shapes = left.values.shape, right.values.shape
-    if shapes[0] != shapes[1]:
-        _fail(label, f"{name} has shape {shapes[0]}, {other} {shapes[1]}: nothing broadcasts")
+    if (shape := left.values.shape) != (found := right.values.shape):
+        _fail(label, f"{name} has shape {shape}, {other} {found}: nothing broadcasts")
 
 
 def _check_equal(label: str, left: _Side, right: _Side, tol: Real) -> None:
     coarse = max(left, right, key=lambda side: side.resolution)
+    if not 0 < tol < np.inf:
+        _fail(label, f"tol is {tol}, expected a positive finite number")
     if tol < coarse.resolution:
-        found = f"{coarse.dtype} values of this size resolve {coarse.resolution:.2g}"
-        _fail(label, f"tol = {tol:g} is too fine: {found} (eps * max|value|)")
+        found = f"{coarse.dtype} resolves only {coarse.resolution:.2g} (eps * max|value|)"
+        _fail(label, f"tol = {tol:g} is too fine: {found}")
     gap = np.abs(left.values - right.values)
     if not gap.max() <= tol:
         at = _first(gap == gap.max())
@@ -211,8 +205,7 @@ def _read(label: str, name: str, value: object) -> _Side:
     if not np.isfinite(values).all():
         at = _first(~np.isfinite(values))
         _fail(label, f"{name}{list(at) or ''} is {values[at]}, expected a finite number")
-    epsilon = max(epsilon, float(np.finfo(np.float64).eps))  # compared as doubles, whatever it was
-    return _Side(values, dtype, epsilon * float(np.abs(values).max()))
+    return _Side(values, dtype, max(epsilon, 2.0**-52) * float(np.abs(values).max()))
 
 
 def _array(value: object) -> tuple[Shaped[np.ndarray, "*shape"], str, float]:
@@ -224,8 +217,8 @@ def _array(value: object) -> tuple[Shaped[np.ndarray, "*shape"], str, float]:
         tensor = value.detach().cpu().to_dense().to(double)  # the CPU first: Metal has no float64
         return tensor.numpy(force=True), str(value.dtype).removeprefix("torch."), epsilon
     array = np.asarray(value)
-    epsilon = float(np.finfo(array.dtype).eps) if array.dtype.kind in "fc" else 0.0
-    return array, str(array.dtype), epsilon
+    rounded = array.dtype.kind in "fc"
+    return array, str(array.dtype), float(np.finfo(array.dtype).eps) if rounded else 0.0
 
 
 def _fit(label: str, x: object, y: object) -> tuple[float, float]:
@@ -247,7 +240,7 @@ def _fit(label: str, x: object, y: object) -> tuple[float, float]:
 
 def _bound_pair(label: str, smaller: object, name: str, larger: object) -> tuple[_Side, _Side]:
     low, high = _read(label, "smaller", smaller), _read(label, name, larger)
-    if np.iscomplexobj(low.values) or np.iscomplexobj(high.values):
+    if any(np.iscomplexobj(side.values) for side in (low, high)):
         _fail(label, "complex values have no order: a bound needs real numbers")
     if isinstance(larger, int | float):  # a plain number is a constant bound
         high = replace(high, values=np.full_like(low.values, high.values))
