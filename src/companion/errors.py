@@ -37,3 +37,7 @@ class VerificationError(CompanionError, AssertionError):
 
 class AnswerError(CompanionError, AssertionError):
     """An answer to an exercise that is not right yet."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What Jupyter shows in place of a traceback: the message alone."""
+        return [str(self)]

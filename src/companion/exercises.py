@@ -1,0 +1,249 @@
+"""Exercises: what judges an answer, and what a learner hears about the usual wrong ones.
+
+No solution is kept here: an answer is compared with the package's public functions, or judged
+by the property that makes an answer right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from companion.errors import AnswerError
+
+__all__ = [
+    "NOT_SOLVED",
+    "Case",
+    "Condition",
+    "Exercise",
+    "Mistake",
+    "check",
+    "example_exercise",
+    "function_exercise",
+]
+
+NOT_SOLVED = "not solved yet: the function still raises NotImplementedError"
+NO_ANSWER = "no answer"
+SAME = 1e-9  # two outcomes behave alike when they agree to this share of their size
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A usual wrong answer, and what the learner is told when an answer behaves like it."""
+
+    message: str
+    answer: Callable[..., object]
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """An exercise of the book: ``judge`` returns ``None`` for a right answer, else what is wrong.
+
+    ``scope`` says how much was tried, for the line that a right answer gets.
+    """
+
+    label: str
+    judge: Callable[[object], str | None]
+    mistakes: tuple[Mistake, ...]
+    scope: Callable[[], str]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call of a learner's function: named inputs, and a value that is right for them."""
+
+    inputs: Mapping[str, Float64[Tensor, "*shape"]]
+    expected: Float64[Tensor, "*shape"]
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} = {show(value)}" for name, value in self.inputs.items())
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What an example has to satisfy, and the mistake of one that does not."""
+
+    holds: Callable[[Tensor], bool]
+    mistake: Mistake
+
+
+@dataclass(frozen=True)
+class _Trouble:
+    """An answer of no usable form. ``kind`` tells two troubles apart, ``words`` describe one."""
+
+    kind: str
+    words: str
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """What came back in one case, and what is wrong with it, if anything."""
+
+    case: Case
+    outcome: Tensor | _Trouble
+    fault: str | None
+
+    def report(self) -> str:
+        where = f"on {self.case}: {self.fault}"
+        if isinstance(self.outcome, _Trouble):
+            return where
+        return f"{where}\n  found {show(self.outcome)}, expected {show(self.case.expected)}"
+
+
+def check(exercise: Exercise, answer: object) -> None:
+    """Print one line if ``answer`` solves ``exercise``; else say what is wrong with it.
+
+    Raises:
+        AnswerError: what is wrong, and where it shows: inputs, found, expected.
+
+    >>> twice = function_exercise(
+    ...     "ex-twice",
+    ...     cases=lambda: [Case({"x": x}, 2 * x) for x in torch.eye(2, dtype=torch.float64) + 1],
+    ...     fault=lambda case, found: None if torch.equal(found, case.expected) else "not 2 x",
+    ...     mistakes=(Mistake("This is the square.", torch.square),))
+    >>> check(twice, lambda x: 2 * x)
+    ✓ ex-twice   2 cases
+    >>> check(twice, lambda x: x * x)
+    Traceback (most recent call last):
+    companion.errors.AnswerError: ✗ ex-twice   This is the square.
+      on x = [2, 1]: not 2 x
+      found [4, 1], expected [4, 2]
+    """
+    message = exercise.judge(answer)
+    if message is not None:
+        raise AnswerError(f"✗ {exercise.label}   {message}")
+    print(f"✓ {exercise.label}   {exercise.scope()}")
+
+
+def function_exercise(
+    label: str,
+    *,
+    cases: Callable[[], Sequence[Case]],
+    fault: Callable[[Case, Tensor], str | None],
+    mistakes: tuple[Mistake, ...],
+) -> Exercise:
+    """Return an exercise whose answer is a function, judged on ``cases``, the simplest first.
+
+    ``fault`` gets a case and the tensor that came back (right shape, float64, finite) and returns
+    ``None``, or what is wrong with it. An answer that fails is told the message of the mistake
+    that gives the same outcome wherever the answer fails.
+    """
+
+    def judge(answer: object) -> str | None:
+        drawn = cases()
+        trials = _try(answer, drawn, fault)
+        first = trials[0].outcome
+        if isinstance(first, _Trouble) and first.kind == NO_ANSWER:
+            return first.words
+        wrong = [number for number, trial in enumerate(trials) if trial.fault]
+        if not wrong:
+            return None
+        explained = []
+        for mistake in mistakes:
+            own = _try(mistake.answer, drawn, fault)
+            if all(_alike(own[number].outcome, trials[number].outcome) for number in wrong):
+                explained.append((sum(trial.fault is not None for trial in own), mistake.message))
+        message = [min(explained)[1]] if explained else []  # wrong least often: says most
+        return "\n  ".join([*message, trials[wrong[0]].report()])
+
+    return Exercise(label, judge, mistakes, lambda: f"{len(cases())} cases")
+
+
+def example_exercise(
+    label: str,
+    *,
+    shape: Sequence[int | None],
+    conditions: tuple[Condition, ...],
+    measure: Callable[[Tensor], str],
+) -> Exercise:
+    """Return an exercise whose answer is a function of no arguments that returns an example.
+
+    The example is a finite float64 tensor of ``shape`` (``None``: any size from 1). The first of
+    ``conditions`` that it does not satisfy gives the message; ``measure`` adds its numbers.
+    """
+
+    def judge(answer: object) -> str | None:
+        example = _attempt(answer, {}, shape)
+        if isinstance(example, _Trouble):
+            return example.words
+        for condition in conditions:
+            if not condition.holds(example):
+                return f"{condition.mistake.message}\n  {measure(example)}"
+        return None
+
+    mistakes = tuple(condition.mistake for condition in conditions)
+    return Exercise(label, judge, mistakes, lambda: f"{len(conditions)} conditions")
+
+
+def show(values: Float[Tensor, "*shape"]) -> str:
+    """Return ``values`` in a few characters, four digits each.
+
+    >>> show(torch.tensor([[1.0, -0.5], [0.0, 1 / 3]]))
+    '[[1, -0.5], [0, 0.3333]]'
+    """
+    if values.ndim == 0:
+        return f"{values.item() + 0.0:.4g}"  # + 0.0: no minus before a zero
+    return f"[{', '.join(show(value) for value in values)}]"
+
+
+def _try(
+    answer: object, cases: Sequence[Case], fault: Callable[[Case, Tensor], str | None]
+) -> list[_Trial]:
+    trials = []
+    for case in cases:
+        outcome = _attempt(answer, case.inputs, case.expected.shape)
+        words = outcome.words if isinstance(outcome, _Trouble) else fault(case, outcome)
+        trials.append(_Trial(case, outcome, words))
+    return trials
+
+
+def _alike(one: Tensor | _Trouble, other: Tensor | _Trouble) -> bool:
+    if isinstance(one, _Trouble) or isinstance(other, _Trouble):
+        return getattr(one, "kind", None) == getattr(other, "kind", None)
+    size = max(float(value.abs().max()) if value.numel() else 0.0 for value in (one, other))
+    return torch.allclose(one, other, rtol=0.0, atol=SAME * size)
+
+
+def _attempt(
+    answer: object, inputs: Mapping[str, Tensor], shape: Sequence[int | None]
+) -> Tensor | _Trouble:
+    """Call ``answer`` on copies of ``inputs``; return its tensor, or what is wrong with it."""
+    if not callable(answer):
+        name = type(answer).__name__
+        return _Trouble(NO_ANSWER, f"the answer is a {name}, expected the function, without ()")
+    given = [value.clone() for value in inputs.values()]
+    try:
+        found = answer(*given)
+    except NotImplementedError:
+        return _Trouble(NO_ANSWER, NOT_SOLVED)
+    except Exception as error:
+        kind = type(error).__name__
+        return _Trouble(kind, f"the function raised {kind}: {' '.join(str(error).split())[:160]}")
+    for (name, value), after in zip(inputs.items(), given, strict=True):
+        if not torch.equal(value, after):
+            return _Trouble("input", f"the function changed its input `{name}`; work on a copy")
+    return _form(found, shape)
+
+
+def _form(found: object, shape: Sequence[int | None]) -> Tensor | _Trouble:
+    if found is None:
+        return _Trouble("None", "the function returned None; is a `return` missing?")
+    if isinstance(found, int | float) and not shape:
+        found = torch.tensor(found, dtype=torch.float64)
+    if not isinstance(found, Tensor):
+        name = type(found).__name__
+        return _Trouble(f"type {name}", f"the function returned a {name}, expected a torch.Tensor")
+    fits = [wanted in (size, None) for size, wanted in zip(found.shape, shape, strict=False)]
+    if found.ndim != len(shape) or not all(fits) or (None in shape and found.numel() == 0):
+        size, wanted = f"shape {list(found.shape)}", str(list(shape)).replace("None", "any")
+        return _Trouble(size, f"the tensor has {size}, expected {wanted}")
+    if found.dtype != torch.float64:
+        return _Trouble(f"{found.dtype}", f"the tensor is {found.dtype}, expected torch.float64")
+    found = found.detach().cpu()
+    if not found.isfinite().all():
+        return _Trouble("NaN", f"NaN or infinity came back: {show(found)}")
+    return found
