@@ -51,7 +51,8 @@ def clear(build: Path) -> None:
     """Remove what an earlier build left, so that no stale page survives."""
     try:
         for name in ("html", ".doctrees", "jupyter_execute"):
-            shutil.rmtree(build / name, ignore_errors=False) if (build / name).exists() else None
+            if (build / name).exists():
+                shutil.rmtree(build / name)
         build.mkdir(parents=True, exist_ok=True)
         probe = build / ".writable"
         probe.touch()
@@ -83,7 +84,8 @@ def build(root: Path) -> Path:
     """Build the site of `root` and return its folder, or raise SiteError."""
     check_sources(root)
     clear(root / "_build")
-    command = [sys.executable, "-m", "jupyter_book", "build", "book", "--config", "_config.yml"]
+    jupyter_book = str(Path(sys.executable).with_name("jupyter-book"))
+    command = [jupyter_book, "build", "book", "--config", "_config.yml"]
     command += ["--path-output", ".", "--all", "-W", "--keep-going", "-n"]
     # Python's hash seed would otherwise reorder the search index from one build to the next.
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
