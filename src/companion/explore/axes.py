@@ -32,7 +32,7 @@ def ground(view: View) -> str:
     for value in ticks(*view.x[:2]):
         x = pixel(view.to_pixels((value, view.y[0]))[0])
         lines.append((f"M{x} {pixel(top)}V{pixel(bottom)}", value == 0))
-        words.append(f'<text x="{x}" y="{pixel(bottom + 16)}">{written(value)}</text>')
+        words.append(f'<text x="{x}" y="{pixel(bottom + 18)}">{written(value)}</text>')
     for value in ticks(*view.y[:2]):
         y = pixel(view.to_pixels((view.x[0], value))[1])
         lines.append((f"M{pixel(left)} {y}H{pixel(right)}", value == 0))
@@ -42,16 +42,16 @@ def ground(view: View) -> str:
         )
     middle = (top + bottom) / 2
     words.append(
-        f'<text x="{pixel((left + right) / 2)}" y="{pixel(bottom + BOTTOM - 9)}" '
-        f'style="font-size:14px">{escape(view.x[2])}</text>'
-        f'<text transform="translate(13 {pixel(middle)}) rotate(-90)" '
-        f'style="font-size:14px">{escape(view.y[2])}</text>'
+        f'<text x="{pixel((left + right) / 2)}" y="{pixel(bottom + BOTTOM - 8)}" '
+        f'class="explorable-axis" style="font-size:14px">{escape(view.x[2])}</text>'
+        f'<text transform="translate(16 {pixel(middle)}) rotate(-90)" '
+        f'class="explorable-axis" style="font-size:14px">{escape(view.y[2])}</text>'
     )
     plain, zero = ("".join(d for d, at_zero in lines if at_zero == z) for z in (False, True))
     return (
         f'<path d="{plain}" style="stroke:{GRID};stroke-width:1"/>'
         f'<path d="{zero}" style="stroke:var(--x-axis,#8a8f98);stroke-width:1"/>'
-        f'<g style="fill:{INK};font-size:12px;text-anchor:middle">{"".join(words)}</g>'
+        f'<g class="explorable-ticks" style="fill:{INK};font-size:12px;text-anchor:middle">{"".join(words)}</g>'
     )
 
 

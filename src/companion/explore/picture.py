@@ -18,7 +18,7 @@ __all__ = ["View"]
 Number = float | int
 Pair = tuple[float, float]
 Axis = tuple[Number, Number, str]
-WIDTH, LEFT, RIGHT, TOP, BOTTOM = 520, 46, 12, 12, 44
+WIDTH, LEFT, RIGHT, TOP, BOTTOM = 520, 52, 14, 12, 50
 INK = "var(--x-ink,var(--jp-content-font-color1,#1f2328))"
 
 
