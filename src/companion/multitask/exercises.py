@@ -197,8 +197,8 @@ PCGRAD = example_exercise(
         Condition(
             lambda rows: cosines(rows)["PCGrad"] < -CLEAR,
             Mistake(
-                "PCGrad lowers L₀ here too. Let both auxiliaries conflict with g₀, and one of them, "
-                "once it has been projected off g₀, with the other.",
+                "PCGrad lowers L₀ here too. Let both auxiliaries conflict with g₀, and one of "
+                "them, once it has been projected off g₀, with the other.",
                 lambda: float64([[1, 0, 0], [0, 1, 0], [0, 0, 1]]),
             ),
         ),
@@ -231,7 +231,8 @@ OBLIQUE = example_exercise(
         Condition(
             lambda rows: problems.left(rows) > CLEAR,
             Mistake(
-                "The pass found the optimum, or nearly: at most one multiplier matters. Make both act.",
+                "The pass found the optimum, or nearly: at most one multiplier matters. Let both "
+                "act.",
                 lambda: float64([[1, 0], [-1, 1], [1, 1.5]]),
             ),
         ),

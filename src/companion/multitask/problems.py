@@ -163,7 +163,7 @@ def cosines(gradients: Tensor) -> dict[str, float]:
         "PCGrad": pcgrad_mean(gradients),
         "primary rule": primary_descent(gradients[0], gradients[1:]).update,
     }
-    noise = EXACT * vector_norm(gradients)  # a shorter step is a rounded zero
+    noise = 1e-12 * vector_norm(gradients)  # a shorter step is a rounded zero
     return {
         name: cosine(gradients[0], step) if vector_norm(step) > noise else 0.0
         for name, step in steps.items()
