@@ -1,7 +1,7 @@
 """A Sphinx extension: every file a page needs is served by the book itself, and nothing else is.
 
 MathJax comes out of the installed package sphinx-mathjax-offline (only the parts the book uses);
-the scripts of the explorables are found by their place; what no page loads is left out.
+what no page loads is left out.
 """
 
 from __future__ import annotations
@@ -40,15 +40,6 @@ def mathjax_folder() -> Path:
             "MathJax is missing; run `make setup` (package sphinx-mathjax-offline)"
         )
     return Path(spec.origin).parent / "static" / "mathjax"
-
-
-def add_explorables(app: Sphinx) -> None:
-    """Load explore.js, then every script in _assets/explorables/, on each page."""
-    assets = Path(app.srcdir) / "_assets"
-    if (assets / "explore.js").is_file():
-        app.add_js_file("explore.js", priority=900, defer="defer")
-    for script in sorted((assets / "explorables").glob("*.js")):
-        app.add_js_file(f"explorables/{script.name}", priority=905, defer="defer")
 
 
 def copy_mathjax(static: Path) -> None:
@@ -96,6 +87,5 @@ def finish(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
-    app.connect("builder-inited", add_explorables)
     app.connect("build-finished", finish)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,79 @@
+"""Every page of the built site in a real browser."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+axe = Axe()
+
+UNDRAWN = """() => [...document.querySelectorAll("span.math, div.math")]
+    .filter(box => !box.querySelector("mjx-container"))
+    .map(box => box.textContent.slice(0, 80))"""
+
+BROKEN = """() => [...document.querySelectorAll("mjx-merror, [data-mjx-error]")]
+    .map(box => box.dataset.mjxError || box.textContent.slice(0, 80))"""
+
+RAW = r"""() => {
+    const found = [];
+    const walk = document.createTreeWalker(document.querySelector("main") || document.body, 4);
+    while (walk.nextNode()) {
+        const node = walk.currentNode;
+        const code = "code, pre, script, style, svg, mjx-container, .sig";
+        if (node.parentElement.closest(code)) continue;
+        if (/\$\$|\\\(|\\\[|\{eq\}|\{numref\}|\{cite/.test(node.data)) found.push(node.data.trim());
+    }
+    return found;
+}"""
+
+WIDER = """() => [...document.querySelectorAll("body *")]
+    .filter(e => e.getBoundingClientRect().right > 376 && getComputedStyle(e).position !== "fixed")
+    .slice(0, 5).map(e => e.tagName + "." + e.className)"""
+
+
+def test_asks_for_nothing_from_outside(visit):
+    assert visit.outside == []
+
+
+def test_loads_without_errors(visit):
+    assert visit.failed == []
+    assert visit.errors == []
+
+
+def test_transfers_less_than_3_megabytes(visit):
+    assert 0 < visit.transferred < 3_000_000
+
+
+def test_every_formula_is_drawn(visit):
+    assert visit.page.evaluate(UNDRAWN) == []
+    assert visit.page.evaluate(BROKEN) == []
+
+
+def test_no_markup_is_left_in_the_text(visit):
+    assert visit.page.evaluate(RAW) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing(visit, theme):
+    visit.page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+    found = axe.run(visit.page).response["violations"]
+    lines = [
+        f"{rule['id']}: {node['html'][:160]} | {node.get('failureSummary', '')[:300]}"
+        for rule in found
+        for node in rule["nodes"][:3]
+    ]
+    assert lines == []
+
+
+def test_the_reader_can_switch_the_theme(visit):
+    before = visit.page.evaluate("document.documentElement.dataset.mode")
+    visit.page.locator(".theme-switch-button:visible").first.click()
+    assert visit.page.evaluate("document.documentElement.dataset.mode") != before
+
+
+# Last: the tests of one page share it, and this one changes its width.
+def test_nothing_scrolls_sideways_on_a_phone(visit):
+    visit.page.set_viewport_size({"width": 375, "height": 800})
+    visit.page.wait_for_timeout(100)
+    width = visit.page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 375, visit.page.evaluate(WIDER)
