@@ -11,9 +11,11 @@ from companion.errors import NumericsError
 __all__ = ["hybrid_weights", "nonnegative_least_squares"]
 
 # A column whose part outside the span of the support is shorter than this (the columns have
-# length about 1) is a copy up to rounding. Letting it in would give multipliers of 1e10 and more
-# that only fit noise; leaving it out violates its constraint by 1e-10 of the update at most.
-INDEPENDENT = 1e-10
+# length about 1) counts as a copy. Leaving it out violates its constraint by at most this share
+# of the update; letting it in allows multipliers of one over this, whose rounding moves the
+# update by 1e-16 times that. The two meet at the root of float64's precision: at angles
+# of just about 1e-8, and only there, an error of a few 1e-8 must be lived with.
+INDEPENDENT = 1e-8
 ROUNDING = 1e-15
 
 
@@ -58,7 +60,7 @@ def nonnegative_least_squares(
     The active-set method of Lawson and Hanson (*Solving Least Squares Problems*, 1974, chapter
     23): let the column in that helps most, solve without the sign condition, and walk there until
     a weight would turn negative: that column leaves. Unlike ``scipy.optimize.nnls`` it refuses
-    columns that depend on the support up to rounding, which there cost up to 4e-4 of accuracy.
+    columns that depend on the support up to rounding, whose huge weights would fit only noise.
 
     Raises:
         NumericsError: if rounding keeps it from ending (never seen).

@@ -128,10 +128,10 @@ def _descend(named: dict[str, Tensor]) -> Direction:
     """Solve for any number of matrices of gradients; the first holds the primaries."""
     gradients = [rows.detach() for rows in named.values()]
     _check_shapes(named)
-    peaks = _finite_peaks(named)
-    columns, gram = factorise(gradients, peaks)
+    scale = _powers_of_two(_finite_peaks(named))
+    columns, gram = factorise(gradients, scale)
     weights = hybrid_weights(columns, primaries=len(gradients[0]))
-    update = weighted_sum(weights, gradients, np.where(peaks > 0, peaks, 1.0))
+    update = weighted_sum(weights, gradients, scale)
     return Direction(update, torch.from_numpy(weights), torch.from_numpy(gram))
 
 
@@ -159,3 +159,8 @@ def _finite_peaks(named: dict[str, Tensor]) -> ndarray:
             raise NumericsError(f"{where} is {float(rows[row, index])}; expected a finite gradient")
         peaks.append(peak.cpu().double().numpy())
     return np.concatenate(peaks)
+
+
+def _powers_of_two(peaks: ndarray) -> ndarray:
+    """Round down to powers of two: to divide by them is exact, and no square overflows after it."""
+    return np.ldexp(1.0, np.frexp(peaks)[1] - 1)

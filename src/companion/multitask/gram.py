@@ -17,7 +17,7 @@ NEARLY_SINGULAR = 1e-4  # smallest eigenvalue of the matrix of cosines that we t
 
 
 def factorise(
-    gradients: list[Tensor], peaks: Float[ndarray, " task"]
+    gradients: list[Tensor], scale: Float[ndarray, " task"]
 ) -> tuple[Float[ndarray, "rank task"], Float[ndarray, "task task"]]:
     r"""Return short columns with the gradients' lengths and angles, and the Gram matrix.
 
@@ -30,20 +30,20 @@ def factorise(
 
     Args:
         gradients: matrices ``[task_k, dim]``, stacked in this order.
-        peaks: largest magnitude in each row; rows are divided by it, lest squares overflow.
+        scale: rows are divided by these, lest squares overflow; the columns are not.
     """
-    scale = np.where(peaks > 0, peaks, 1.0)
     products = [part @ part.mT for part in _slices(gradients, scale)]
     scaled = torch.stack(products).sum(dim=0).cpu().numpy()
-    gram = scaled * np.outer(peaks, peaks)
+    with np.errstate(over="ignore", under="ignore"):  # of use to the caller only, if at all
+        gram = scaled * np.outer(scale, scale)
     values, columns = _eigen(scaled)
     if values[0] < NEARLY_SINGULAR:
-        triangle = torch.zeros(0, len(peaks))
+        triangle = torch.zeros(0, len(scale))
         for part in _slices(gradients, scale):
             tall = torch.cat([triangle.to(part), part.mT])
             triangle = torch.linalg.qr(tall, mode="r").R
         columns = triangle.cpu().numpy()
-    return columns * peaks, gram
+    return columns * scale, gram
 
 
 def eigen_factor(gram: Float[ndarray, "task task"]) -> Float[ndarray, "task task"]:
