@@ -56,8 +56,8 @@ class Exercise:
 class Case:
     """One call of a learner's function: named inputs, and a value that is right for them."""
 
-    inputs: Mapping[str, Float64[Tensor, "*shape"]]
-    expected: Float64[Tensor, "*shape"]
+    inputs: Mapping[str, Float64[Tensor, "*_"]]
+    expected: Float64[Tensor, "*_"]
 
     def __str__(self) -> str:
         return ", ".join(f"{name} = {show(value)}" for name, value in self.inputs.items())
@@ -179,7 +179,7 @@ def example_exercise(
     return Exercise(label, judge, mistakes, lambda: f"{len(conditions)} conditions")
 
 
-def show(values: Float[Tensor, "*shape"]) -> str:
+def show(values: Float[Tensor, "*_"]) -> str:
     """Return ``values`` in a few characters, four digits each.
 
     >>> show(torch.tensor([[1.0, -0.5], [0.0, 1 / 3]]))
