@@ -26,11 +26,12 @@ def main(arguments: list[str] | None = None) -> int:
     except ImportError as error:
         return _say(f"{error}; in a checkout run `make setup`, elsewhere `pip install companion`")
 
+    arguments = sys.argv[1:] if arguments is None else arguments
     from companion.cli.commands import app
     from companion.errors import CompanionError
 
     try:
-        return app(args=arguments, prog_name="companion", standalone_mode=False) or 0
+        return app(args=arguments or ["--help"], prog_name="companion", standalone_mode=False) or 0
     except typer.TyperException as error:  # an unknown command or option, a value of a wrong type
         words = error.format_message().rstrip(".")
         return _say(f"{words}; see `companion --help`", status=error.exit_code)

@@ -9,25 +9,26 @@ import typer
 import companion
 from companion.cli import bench, doctor
 
-app = typer.Typer(
-    help="The code behind the book Taken Apart, Rebuilt.",
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-@app.callback(invoke_without_command=True)
-def start(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
-) -> None:
-    """Show the help when called without a command."""
-    if version:
+def show_version(wanted: bool) -> bool:
+    if wanted:
         print(f"companion {companion.__version__}")
         raise typer.Exit()
-    if context.invoked_subcommand is None:
-        print(context.get_help())
+    return wanted
+
+
+@app.callback()
+def start(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", callback=show_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """The code behind the book Taken Apart, Rebuilt."""
 
 
 @app.command("doctor")
