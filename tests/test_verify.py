@@ -198,7 +198,6 @@ def test_tolerance_is_not_finer_than_the_inputs(value, dtype):
         np.array([1.0, 2.0], dtype=">f8"),
         np.array([2.0, 1.0])[::-1],
         torch.tensor([1, 2]),
-        torch.tensor([1.0, 2.0], dtype=torch.bfloat16),
         torch.tensor([1.0, 2.0], requires_grad=True),
         torch.tensor([1.0, 2.0]).to_sparse(),
         torch.tensor([1 + 0j, 2 + 0j]).conj(),
@@ -210,6 +209,15 @@ def test_every_kind_of_number_is_compared_in_double(value):
     verify("eq-x", value, [1.0, 2.0], tol=1e-6, wrong=FAR)
     with refused("the sides differ by 0.001"):
         verify("eq-x", value, [1.0, 2.001], tol=1e-6, wrong=FAR)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float8_e4m3fn])
+def test_low_precision_is_compared_in_double(dtype):
+    value = torch.tensor([1.0, 2.0]).to(dtype)
+    wrong = {"far": torch.tensor([99.0, 99.0]).to(dtype)}
+    verify("eq-x", value, [1.0, 2.0], tol=0.5, wrong=wrong)
+    with refused("the sides differ by 0.501"):  # 2.501 is no number of these dtypes
+        verify("eq-x", value, [1.0, 2.501], tol=0.5, wrong=wrong)
 
 
 def test_integers_do_not_wrap_around():
