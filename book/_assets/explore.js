@@ -57,7 +57,7 @@ const Explore = (() => {
   };
   const meet = (a, b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];
   const free = ([[x, y], [ex, ey]], width, frame, taken) => {
-    const gap = 11, line = 20;
+    const gap = 15, line = 20;
     const spots = [[ex, ey, gap], [-ey, ex, gap], [ey, -ex, gap], [-ex, -ey, gap], [ex, ey, gap + line]].map(([dx, dy, far]) => {
       const reach = far + Math.abs(dx) * width / 2 + Math.abs(dy) * line / 2;
       const cx = Math.min(Math.max(x + dx * reach, frame[0] + width / 2), frame[2] - width / 2);

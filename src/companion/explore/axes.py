@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from html import escape
 
-from .picture import BOTTOM, INK, LEFT, WIDTH, View, pixel
+from .picture import INK
+from .view import BOTTOM, LEFT, WIDTH, View, pixel
 
 __all__ = ["ground", "ticks"]
 
@@ -32,7 +33,7 @@ def ground(view: View) -> str:
     for value in ticks(*view.x[:2]):
         x = pixel(view.to_pixels((value, view.y[0]))[0])
         lines.append((f"M{x} {pixel(top)}V{pixel(bottom)}", value == 0))
-        words.append(f'<text x="{x}" y="{pixel(bottom + 18)}">{written(value)}</text>')
+        words.append(f'<text x="{x}" y="{pixel(bottom + 20)}">{written(value)}</text>')
     for value in ticks(*view.y[:2]):
         y = pixel(view.to_pixels((view.x[0], value))[1])
         lines.append((f"M{pixel(left)} {y}H{pixel(right)}", value == 0))
@@ -51,11 +52,12 @@ def ground(view: View) -> str:
     return (
         f'<path d="{plain}" style="stroke:{GRID};stroke-width:1"/>'
         f'<path d="{zero}" style="stroke:var(--x-axis,#8a8f98);stroke-width:1"/>'
-        f'<g class="explorable-ticks" style="fill:{INK};font-size:12px;text-anchor:middle">{"".join(words)}</g>'
+        f'<g class="explorable-ticks" style="fill:{INK};font-size:12px;text-anchor:middle">'
+        f"{''.join(words)}</g>"
     )
 
 
-def written(value: float) -> str:
+def written(value: float | int) -> str:
     """Return a tick as text, with a real minus sign."""
     return f"{value:g}".replace("-", "−")
 

@@ -13,8 +13,9 @@ from .figure import Explorable, ident
 from .knobs import Handle, Knob
 from .marks import Mark, Raster, Text
 from .page import Page, Table, legend, reading
-from .picture import View, pixel
+from .picture import drawn, words
 from .quantities import evaluate, names_in, plain, rounded
+from .view import View, pixel
 
 __all__ = ["plane"]
 
@@ -73,8 +74,8 @@ def plane(
 
     def draw(settings: dict[str, Any]) -> tuple[str, str]:
         values = quantities(settings)
-        inside, words = view.drawn(found, values), view.words(found, values)
-        extra = f"{words}{grips(view, handles, values)}"
+        inside = drawn(view, found, values)
+        extra = words(view, found, values) + grips(view, handles, values)
         return canvas(view, inside, name=here, extra=extra) + legend(found), reading(
             readouts, values
         )
@@ -106,7 +107,7 @@ def grips(view: View, handles: Sequence[Handle], quantities: Mapping[str, Any]) 
         found.append(
             f'<g class="explorable-handle" data-handle="{index}" aria-hidden="true" '
             f'display="none" transform="translate({px} {py})">'
-            f'<circle r="20" style="fill:transparent"/><circle r="8"/></g>'
+            f'<circle r="22" style="fill:transparent"/><circle r="13"/></g>'
         )
     return "".join(found)
 
@@ -115,9 +116,9 @@ def spec(mark: Mark) -> dict[str, Any]:
     """Return what the script must know of a mark: only its kind, if the mark never changes."""
     found: dict[str, Any] = {"kind": type(mark).__name__.lower()}
     places = drawing.places(mark)
-    words = mark.text if isinstance(mark, Text) else getattr(mark, "label", "")
+    label = mark.text if isinstance(mark, Text) else getattr(mark, "label", "")
     moves = any(isinstance(value, str) for value in places.values())
-    if isinstance(mark, Raster) or not (moves or words):
+    if isinstance(mark, Raster) or not (moves or label):
         return found
     for field in fields(mark):
         value = getattr(mark, field.name)
@@ -126,7 +127,7 @@ def spec(mark: Mark) -> dict[str, Any]:
             found[field.name] = value if named else plain(value, what=drawing.describe(mark))
         elif field.name in {"width", "radius"}:
             found[field.name] = value
-    found["label"] = words
+    found["label"] = label
     if isinstance(mark, Text):
         found["template"] = bool(names_in(mark.text))
     return found

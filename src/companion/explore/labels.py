@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 from .marks import Area, Arrow, Line, Mark, Point
 from .quantities import Quantity
+from .view import View
 
 __all__ = ["arranged", "color", "label"]
 
-Pair = tuple[float, float]
-Box = tuple[float, float, float, float]
-GAP, LETTER, LINE = 11.0, 9.5, 20.0
-
-
-class Pixels(Protocol):
-    """The part of a view that labels need."""
-
-    @property
-    def frame(self) -> Box: ...
-
-    def pixels(self, mark: Mark, name: str, quantities: Mapping[str, Quantity]) -> list[Pair]: ...
+Number = float | int
+Pair = tuple[Number, Number]
+Box = tuple[Number, Number, Number, Number]
+GAP, LETTER, LINE = 15.0, 9.5, 20.0
 
 
 def label(mark: Mark) -> str:
@@ -36,7 +28,7 @@ def color(mark: Mark) -> str:
 
 
 def arranged(
-    view: Pixels, marks: Sequence[Mark], quantities: Mapping[str, Quantity]
+    view: View, marks: Sequence[Mark], quantities: Mapping[str, Quantity]
 ) -> dict[int, Pair]:
     """Return the centre of each label in pixels, by the position of its mark."""
     spots: dict[int, Pair] = {}
@@ -50,9 +42,7 @@ def arranged(
     return spots
 
 
-def _anchor(
-    view: Pixels, mark: Mark, quantities: Mapping[str, Quantity]
-) -> tuple[Pair, Pair] | None:
+def _anchor(view: View, mark: Mark, quantities: Mapping[str, Quantity]) -> tuple[Pair, Pair] | None:
     """Return the point that a label belongs to and the direction in which it goes from there."""
     if isinstance(mark, Arrow):
         start, end = (view.pixels(mark, name, quantities)[0] for name in ("start", "to"))
@@ -72,7 +62,7 @@ def _anchor(
 
 
 def _free(
-    anchor: tuple[Pair, Pair], width: float, frame: Box, taken: Sequence[Box]
+    anchor: tuple[Pair, Pair], width: Number, frame: Box, taken: Sequence[Box]
 ) -> tuple[Pair, Box]:
     (x, y), (ex, ey) = anchor
     ways = [(ex, ey, GAP), (-ey, ex, GAP), (ey, -ex, GAP), (-ex, -ey, GAP), (ex, ey, GAP + LINE)]

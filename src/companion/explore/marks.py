@@ -19,7 +19,7 @@ DASHES = {"solid": "", "dashed": "8 5", "dotted": "1.5 5", "dashdot": "10 4 2 4"
 
 @dataclass(frozen=True)
 class Arrow:
-    """An arrow from `start` to `to`; of length zero it is drawn as a ring."""
+    """An arrow from `start` to `to`; of length zero it is drawn as a disc."""
 
     to: Where
     start: Where = (0.0, 0.0)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 
 from ..errors import DataError
 from ..plotting import COLORS
 from . import labels
 from .marks import DASHES, Area, Arrow, Line, Mark, Point, Raster, Segment, Text, describe
-from .quantities import Quantity, fill, place, plain
+from .quantities import Quantity, fill, plain
+from .view import View, pixel
 
-__all__ = ["View"]
+__all__ = ["drawn", "words"]
 
 Number = float | int
-Pair = tuple[float, float]
-Axis = tuple[Number, Number, str]
-WIDTH, LEFT, RIGHT, TOP, BOTTOM = 520, 52, 14, 12, 50
+Pair = tuple[Number, Number]
 INK = "var(--x-ink,var(--jp-content-font-color1,#1f2328))"
 
 
@@ -27,23 +25,13 @@ def ink(color: str) -> str:
     return INK if color == "ink" else f"var(--x-{color},{COLORS[color]})"
 
 
-def pixel(value: float) -> str:
-    """Return a coordinate with one decimal, rounded half up as JavaScript rounds.
-
-    >>> pixel(12.25), pixel(-0.01), pixel(3.0)
-    ('12.3', '0', '3')
-    """
-    number = math.floor(value * 10 + 0.5) / 10 + 0.0
-    return str(int(number)) if number == int(number) else str(number)
-
-
 def trace(points: Iterable[Pair]) -> str:
     """Return the path through pixel points."""
     pairs = [f"{pixel(x)} {pixel(y)}" for x, y in points]
     return "M" + "L".join(pairs) if pairs else ""
 
 
-def ring(x: float, y: float, radius: Number) -> str:
+def ring(x: Number, y: Number, radius: Number) -> str:
     """Return the path of a circle."""
     r = pixel(radius)
     return (
@@ -53,7 +41,7 @@ def ring(x: float, y: float, radius: Number) -> str:
 
 
 def arrow(start: Pair, end: Pair, width: Number) -> tuple[str, str]:
-    """Return the shaft and the head; an arrow shorter than two pixels is a ring."""
+    """Return the shaft and the head; an arrow shorter than two pixels is a disc."""
     dx, dy = end[0] - start[0], end[1] - start[1]
     length = math.hypot(dx, dy)
     if length < 2:
@@ -66,120 +54,89 @@ def arrow(start: Pair, end: Pair, width: Number) -> tuple[str, str]:
     return trace([start, foot]), trace(corners) + "Z"
 
 
-@dataclass(frozen=True)
-class View:
-    """The window onto the plane: ranges and labels of the axes, and the height in pixels."""
+def geometry(view: View, mark: Mark, quantities: Mapping[str, Quantity]) -> list[str]:
+    """Return the path data of a mark, one string for each of its paths."""
 
-    x: Axis
-    y: Axis
-    height: Number
+    def at(name: str) -> list[Pair]:
+        return view.pixels(mark, name, quantities)
 
-    @classmethod
-    def of(cls, x: Axis, y: Axis, height: Number | None) -> View:
-        """Return a view; with no height a unit is as long upwards as sideways."""
-        for name, axis in (("x", x), ("y", y)):
-            if len(axis) != 3 or not axis[0] < axis[1]:
-                raise DataError(f"{name}: found {axis!r}, expected (low, high, label), low < high")
-        ratio = (y[1] - y[0]) / (x[1] - x[0])
-        return cls(x, y, height or round((WIDTH - LEFT - RIGHT) * ratio) + TOP + BOTTOM)
+    match mark:
+        case Arrow():
+            return [*arrow(at("start")[0], at("to")[0], mark.width)]
+        case Point():
+            return [ring(*at("at")[0], mark.radius)]
+        case Segment():
+            return [trace(at("start") + at("end"))]
+        case Line():
+            return [trace(at("points"))]
+        case Area():
+            return [trace(at("points")) + "Z" if at("points") else ""]
+        case _:
+            return []
 
-    @property
-    def frame(self) -> tuple[float, float, float, float]:
-        """Left, top, right and bottom in pixels."""
-        return LEFT, TOP, WIDTH - RIGHT, float(self.height - BOTTOM)
 
-    def to_pixels(self, point: Pair) -> Pair:
-        """Return where a point of the plane lies."""
-        left, top, right, bottom = self.frame
-        across = (point[0] - self.x[0]) / (self.x[1] - self.x[0])
-        up = (point[1] - self.y[0]) / (self.y[1] - self.y[0])
-        return left + across * (right - left), bottom - up * (bottom - top)
+def drawn(view: View, marks: Sequence[Mark], quantities: Mapping[str, Quantity]) -> str:
+    """Return the SVG of the marks, each in a group that the script finds by its position."""
+    groups = [
+        f'<g data-mark="{index}">{shape(view, mark, quantities)}</g>'
+        for index, mark in enumerate(marks)
+    ]
+    return "".join(groups)
 
-    def pixels(self, mark: Mark, name: str, quantities: Mapping[str, Quantity]) -> list[Pair]:
-        """Return the points of one field of a mark."""
-        value, what = getattr(mark, name), f"{describe(mark)}.{name}"
-        return [
-            self.to_pixels(p) for p in place(value, quantities, what=what, path=name == "points")
-        ]
 
-    def geometry(self, mark: Mark, quantities: Mapping[str, Quantity]) -> list[str]:
-        """Return the path data of a mark, one string for each of its paths."""
+def shape(view: View, mark: Mark, quantities: Mapping[str, Quantity]) -> str:
+    """Return the SVG of one mark without its words."""
+    if isinstance(mark, Raster):
+        return image(view, mark)
+    paths = geometry(view, mark, quantities)
+    return "".join(
+        f'<path d="{data}" style="{style}"/>'
+        for data, style in zip(paths, styles(mark), strict=True)
+    )
 
-        def at(name: str) -> list[Pair]:
-            return self.pixels(mark, name, quantities)
 
-        match mark:
-            case Arrow():
-                return [*arrow(at("start")[0], at("to")[0], mark.width)]
-            case Point():
-                return [ring(*at("at")[0], mark.radius)]
-            case Segment():
-                return [trace(at("start") + at("end"))]
-            case Line():
-                return [trace(at("points"))]
-            case Area():
-                return [trace(at("points")) + "Z" if at("points") else ""]
-            case _:
-                return []
+def image(view: View, mark: Raster) -> str:
+    """Return a raster as one path for each level of grey, runs of equal pixels joined."""
+    rows = plain_cells(mark)
+    corner, size = (plain(v, what=describe(mark)) for v in (mark.at, mark.size))
+    if not isinstance(corner, tuple) or not isinstance(size, tuple):
+        raise DataError(f"{describe(mark)}: at and size are fixed pairs of numbers")
+    left, bottom = view.to_pixels(corner)
+    right, top = view.to_pixels((corner[0] + size[0], corner[1] + size[1]))
+    scale = f"{(right - left) / len(rows[0]):.4g} {(bottom - top) / len(rows):.4g}"
+    levels = "".join(
+        f'<path d="{runs(rows, level)}" stroke-opacity="{level / 15:.2g}"/>'
+        for level in sorted({cell for row in rows for cell in row} - {0})
+    )
+    return (
+        f'<g transform="translate({pixel(left)} {pixel(top)}) scale({scale})" '
+        f'style="stroke:{INK};stroke-width:1.02" shape-rendering="crispEdges">{levels}</g>'
+    )
 
-    def drawn(self, marks: Sequence[Mark], quantities: Mapping[str, Quantity]) -> str:
-        """Return the SVG of the marks, each in a group that the script finds by its position."""
-        groups = [
-            f'<g data-mark="{index}">{self.shape(mark, quantities)}</g>'
-            for index, mark in enumerate(marks)
-        ]
-        return "".join(groups)
 
-    def shape(self, mark: Mark, quantities: Mapping[str, Quantity]) -> str:
-        """Return the SVG of one mark without its words."""
-        if isinstance(mark, Raster):
-            return self.image(mark)
-        paths = self.geometry(mark, quantities)
-        return "".join(
-            f'<path d="{data}" style="{style}"/>'
-            for data, style in zip(paths, styles(mark), strict=True)
-        )
-
-    def image(self, mark: Raster) -> str:
-        """Return a raster as one path for each level of grey, runs of equal pixels joined."""
-        rows = plain_cells(mark)
-        corner, size = (plain(v, what=describe(mark)) for v in (mark.at, mark.size))
-        if not isinstance(corner, tuple) or not isinstance(size, tuple):
-            raise DataError(f"{describe(mark)}: at and size are fixed pairs of numbers")
-        left, bottom = self.to_pixels(corner)
-        right, top = self.to_pixels((corner[0] + size[0], corner[1] + size[1]))
-        scale = f"{(right - left) / len(rows[0]):.4g} {(bottom - top) / len(rows):.4g}"
-        levels = "".join(
-            f'<path d="{runs(rows, level)}" stroke-opacity="{level / 15:.2g}"/>'
-            for level in sorted({cell for row in rows for cell in row} - {0})
-        )
-        return (
-            f'<g transform="translate({pixel(left)} {pixel(top)}) scale({scale})" '
-            f'style="stroke:{INK};stroke-width:1.02" shape-rendering="crispEdges">{levels}</g>'
-        )
-
-    def words(self, marks: Sequence[Mark], quantities: Mapping[str, Quantity]) -> str:
-        """Return the labels and texts of the marks, labels moved off each other."""
-        spots = labels.arranged(self, marks, quantities)
-        found = []
-        for index, mark in enumerate(marks):
-            if isinstance(mark, Text):
-                x, y = self.pixels(mark, "at", quantities)[0]
-                text = escape(fill(mark.text, quantities, what=describe(mark)))
-                found.append(
-                    f'<text data-label="{index}" x="{pixel(x)}" y="{pixel(y)}" dy=".35em" '
-                    f'text-anchor="{mark.anchor}" style="{lettering(mark.color)};'
-                    f'font-size:{mark.size}px">{text}</text>'
-                )
-            elif index in spots:
-                x, y = spots[index]
-                text = escape(labels.label(mark))
-                found.append(
-                    f'<text data-label="{index}" x="{pixel(x)}" y="{pixel(y)}" dy=".35em" '
-                    f'text-anchor="middle" style="{lettering(labels.color(mark))};'
-                    f'font-size:17px;font-weight:600">{text}</text>'
-                )
-        return "".join(found)
+def words(view: View, marks: Sequence[Mark], quantities: Mapping[str, Quantity]) -> str:
+    """Return the labels and texts of the marks, labels moved off each other."""
+    spots = labels.arranged(view, marks, quantities)
+    found = []
+    for index, mark in enumerate(marks):
+        if isinstance(mark, Text):
+            x, y = view.pixels(mark, "at", quantities)[0]
+            text = escape(fill(mark.text, quantities, what=describe(mark)))
+            found.append(
+                f'<text class="explorable-words" data-label="{index}" '
+                f'x="{pixel(x)}" y="{pixel(y)}" dy=".35em" '
+                f'text-anchor="{mark.anchor}" style="{lettering(mark.color)};'
+                f'font-size:{mark.size}px">{text}</text>'
+            )
+        elif index in spots:
+            x, y = spots[index]
+            text = escape(labels.label(mark))
+            found.append(
+                f'<text data-label="{index}" x="{pixel(x)}" y="{pixel(y)}" dy=".35em" '
+                f'text-anchor="middle" style="{lettering(labels.color(mark))};'
+                f'font-size:17px;font-weight:600">{text}</text>'
+            )
+    return "".join(found)
 
 
 def styles(mark: Mark) -> list[str]:

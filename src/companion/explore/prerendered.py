@@ -14,7 +14,8 @@ from .figure import Explorable, ident
 from .knobs import Stops
 from .marks import Mark
 from .page import Page, legend, reading
-from .picture import View
+from .picture import drawn, words
+from .view import View
 
 __all__ = ["Frame", "frames"]
 
@@ -70,9 +71,9 @@ def frames(
         result = draw(**settings)
         frame = result if isinstance(result, Frame) else Frame(result)
         found = drawing.check(list(frame.marks))
-        return view.drawn(found, {}) + view.words(found, {}), tuple(frame.readouts)
+        return drawn(view, found, {}) + words(view, found, {}), tuple(frame.readouts)
 
-    ground = view.drawn(below, {}) + view.words(below, {})
+    ground = drawn(view, below, {}) + words(view, below, {})
 
     def live(settings: dict[str, Any]) -> tuple[str, str]:
         inside, said = one(settings)
@@ -80,24 +81,24 @@ def frames(
 
     grid = [dict(zip([s.name for s in stops], values, strict=True))
             for values in itertools.product(*(s.values for s in stops))]  # fmt: skip
-    drawn = [one(settings) for settings in grid]
+    pictures = [one(settings) for settings in grid]
     at = 0
     for s in stops:
         at = at * len(s.values) + s.start
     groups = "".join(
         f'<g data-frame="{i}"{"" if i == at else HIDDEN}>{inside}</g>'
-        for i, (inside, _) in enumerate(drawn)
+        for i, (inside, _) in enumerate(pictures)
     )
     payload = {
         "stops": [[s.shown(i) for i in range(len(s.values))] for s in stops],
-        "readouts": [said for _, said in drawn],
+        "readouts": [said for _, said in pictures],
     }
     return Explorable(
         page,
         page.figure(
             kind="frames",
             picture=canvas(view, ground + groups, name=here) + legend(below),
-            readouts=reading(drawn[at][1], {}),
+            readouts=reading(pictures[at][1], {}),
             payload=payload,
         ),
         live,
