@@ -1,6 +1,6 @@
 """The order of the house: who imports whom, what is called how, what is pinned.
 
-Each guard returns its complaints about a tree. It runs on this one, and is seen to fail on bad ones.
+Each guard returns its complaints about a tree. It runs on this one, and is seen to fail on bad.
 """
 
 import ast

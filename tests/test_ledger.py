@@ -184,9 +184,9 @@ DEFECTS = {
     "label that is no literal": (
         TEXT.replace('verify_slope("eq-sum-rate"', "verify_slope(name"), PRINTED,
         "verify_slope(", "literal string"),
-    "check that has printed nothing": (TEXT, PRINTED[:-1], "verify_bound(", "printed 0 times"),
+    "check that has printed nothing": (TEXT, PRINTED[:-1], "verify_bound(", "is not in the outputs"),
     "check that has printed twice": (
-        TEXT, [*PRINTED, PRINTED[1]], 'verify("eq-sum-closed"', "printed 2 times"),
+        TEXT, [*PRINTED, PRINTED[1]], 'verify("eq-sum-closed"', "is 2 times in the outputs"),
     "wrong variants other than those printed": (
         TEXT.replace('"linear"', '"cubic"'), PRINTED, "verify_slope(", "has refused linear (1)"),
     "definition where a check was printed": (
@@ -260,7 +260,9 @@ def test_ledger_out_of_date(tree, ledger, capsys):
 
 def test_missing_notebook(tree, ledger, capsys):
     (tree / "book" / "attic" / "sums.ipynb").unlink()
-    assert "sums.ipynb is missing" in complaints(ledger, tree, capsys)[0]
+    assert complaints(ledger, tree, capsys) == [
+        "text/attic/sums.md:1: book/attic/sums.ipynb is missing: run `make notebooks`"
+    ]
 
 
 def test_broken_notebook(tree, ledger, capsys):

@@ -58,6 +58,7 @@ class Chapter:
     checks: list[Check] = field(default_factory=list)
     records: dict[str, list[Record]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    executed: bool = False  # whether there is a notebook to read records from
 
     @property
     def document(self) -> str:
@@ -102,6 +103,7 @@ def read_chapter(root: Path, path: Path) -> Chapter:
     chapter = Chapter(path.relative_to(root))
     _read_markdown(chapter, path.read_text("utf-8"), first=1)
     if (root / chapter.notebook).is_file():
+        chapter.executed = True
         _read_records(chapter, root / chapter.notebook)
     elif chapter.checks:
         missing = f"{chapter.notebook.as_posix()} is missing: run `make notebooks`"

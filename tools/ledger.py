@@ -76,14 +76,20 @@ def _check_problems(chapter: Chapter, check: Check) -> Iterator[str]:
             complaint = "no wrong variant: a check that cannot fail is no check"
             yield chapter.at(check.line, f"{check.label}: {complaint}")
             return
-    records = chapter.records.get(check.label, [])
-    if len(records) != 1:
-        printed = f"its line is printed {len(records)} times in {chapter.notebook.as_posix()}"
-        yield chapter.at(check.line, f"{check.label}: {printed}, expected once")
-    elif not _matches(check, records[0]):
-        printed = f"{chapter.notebook.as_posix()} has refused {records[0].rejected or 'nothing'}"
-        expected = f"expected {', '.join(check.wrong or ()) or 'a definition'}"
-        yield chapter.at(check.line, f"{check.label}: {printed}, {expected}")
+    if chapter.executed and (complaint := _record_problem(chapter, check)):
+        yield chapter.at(check.line, f"{check.label}: {complaint}")
+
+
+def _record_problem(chapter: Chapter, check: Check) -> str:
+    records, notebook = chapter.records.get(check.label, []), chapter.notebook.as_posix()
+    if not records:
+        return f"its line is not in the outputs of {notebook}: run `make notebooks`"
+    if len(records) > 1:
+        return f"its line is {len(records)} times in the outputs of {notebook}, expected once"
+    if not _matches(check, records[0]):
+        expected = ", ".join(check.wrong or ()) or "a definition"
+        return f"{notebook} has refused {records[0].rejected or 'nothing'}, expected {expected}"
+    return ""
 
 
 def _matches(check: Check, record: Record) -> bool:
