@@ -118,6 +118,11 @@ def page_names(folder: Path) -> list[str]:
     return sorted(path.as_posix() for path in found if path.parts[0] not in {"_static", "_sources"})
 
 
+def has_explorable(page: Path) -> bool:
+    """Whether a figure of the page has knobs."""
+    return page.is_file() and 'class="explorable' in page.read_text(encoding="utf-8")
+
+
 @contextmanager
 def serve(folder: Path) -> Iterator[Site]:
     """Serve `folder` on 127.0.0.1 below PREFIX, from a thread."""
@@ -203,6 +208,8 @@ def visit(request: pytest.FixtureRequest, browser: Browser, site: Site) -> Itera
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test that takes `visit` or `page_name` once for each page of the built site."""
     names = [name for name in page_names(SITE) if name != "index.html"] or ["no site"]
+    if "figures" in metafunc.fixturenames:
+        names = [name for name in names if has_explorable(SITE / name)]
     if "visit" in metafunc.fixturenames:
         metafunc.parametrize("visit", names, indirect=True, scope="module")
     elif "page_name" in metafunc.fixturenames:

@@ -70,22 +70,18 @@ def test_file_that_is_no_notebook(tmp_path):
     assert done.stderr.count("\n") == 1
 
 
-def test_equation_label_used_twice(tmp_path):
+def test_faults_of_the_text_are_a_line_each(tmp_path):
     formula = "$$\na\n$$ (eq-a)\n"
-    done = run(write_book(tmp_path, {"a.md": f"# A\n{formula}", "b.md": f"# B\n\n\n{formula}"}))
+    pages = {"a.md": f"# A\n{formula}", "b.md": f"# B\n\n\n{formula}\nsee {{eq}}`eq-none`\n"}
+    done = run(write_book(tmp_path, pages))
     assert done.returncode == 1
-    first, last = done.stderr.splitlines()
-    assert first.startswith("site: book/b.md:")
-    assert first.endswith(": equation label eq-a is used twice; the other is in a")
-    assert last == "the site was not built (1 to mend)"
+    twice, nothing, last = done.stderr.splitlines()
+    assert twice.startswith("site: book/b.md:")
+    assert twice.endswith(": equation label eq-a is used twice; the other is in a")
+    assert nothing.startswith("book/b.md:")
+    assert "eq-none" in nothing
+    assert last == "the site was not built (2 to mend)"
     assert not (tmp_path / "_build" / "html").exists()
-
-
-def test_reference_to_nothing(tmp_path):
-    done = run(write_book(tmp_path, {"a.md": "# A\nsee {eq}`eq-none`\n"}))
-    assert done.returncode == 1
-    assert done.stderr.startswith("site: book/a.md:")
-    assert "eq-none" in done.stderr.splitlines()[0]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -18,10 +18,8 @@ def chapters(site) -> list[str]:
 
 @pytest.fixture
 def figures(visit):
-    found = visit.page.locator(FIGURE).all()
-    if not found:
-        pytest.skip("no explorable on this page")
-    return found
+    """The explorables of a page; tests that ask for them run on the pages that have some."""
+    return visit.page.locator(FIGURE).all()
 
 
 def test_every_chapter_has_one(site):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -54,6 +55,7 @@ class Reader(HTMLParser):
             self.pictures.append((values.get("src") or "", values.get("alt")))
 
 
+@cache
 def read(path: Path) -> Reader:
     """The parsed page."""
     return Reader(path.read_text(encoding="utf-8"))
