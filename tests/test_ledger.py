@@ -184,7 +184,8 @@ DEFECTS = {
     "label that is no literal": (
         TEXT.replace('verify_slope("eq-sum-rate"', "verify_slope(name"), PRINTED,
         "verify_slope(", "literal string"),
-    "check that has printed nothing": (TEXT, PRINTED[:-1], "verify_bound(", "is not in the outputs"),
+    "check that has printed nothing": (
+        TEXT, PRINTED[:-1], "verify_bound(", "is not in the outputs"),
     "check that has printed twice": (
         TEXT, [*PRINTED, PRINTED[1]], 'verify("eq-sum-closed"', "is 2 times in the outputs"),
     "wrong variants other than those printed": (
