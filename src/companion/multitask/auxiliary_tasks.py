@@ -9,8 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
+from companion.multitask.descent import primary_descent
 from companion.multitask.digits import load_images
-from companion.multitask.gradients import backward_primary, task_gradients
+from companion.multitask.gradients import task_gradients
 
 __all__ = ["Classroom", "Run", "train_beside"]
 
@@ -87,22 +88,31 @@ def train_beside(
         shared = network.trunk(images[many])
         heads = zip(tasks, network.heads, strict=True)
         losses = [_loss(task, head(shared), targets[task][many]) for task, head in heads]
-        before = nn.utils.parameters_to_vector(parameters).detach()
-        gradients = task_gradients([primary, *losses], parameters, retain_graph=True)
-        step.zero_grad()
+        gradients = task_gradients([primary, *losses], parameters)
         if rule == "primary":
-            weights = backward_primary(primary, losses, parameters).weights
-            push.append(weights * gradients[1:].norm(dim=1) / gradients[0].norm())
+            direction = primary_descent(gradients[0], gradients[1:])
+            push.append(direction.weights * gradients[1:].norm(dim=1) / gradients[0].norm())
+            update = direction.update
         else:
-            (primary if rule == "alone" else sum(losses, primary)).backward()
-        step.step()
-        moved = before - nn.utils.parameters_to_vector(parameters).detach()
-        size = gradients[1:].norm(dim=1) * moved.norm()
-        harm += gradients[1:] @ moved < -1e-10 * size
+            update = gradients[0] if rule == "alone" else gradients.sum(dim=0)
+        moved = _move(step, parameters, update)
+        harm += gradients[1:] @ moved < -1e-10 * gradients[1:].norm(dim=1) * moved.norm()
     with torch.no_grad():
         right = network.primary(network.trunk(images[unseen])).argmax(dim=1) == labels[unseen]
     track = torch.stack(push) if push else torch.empty(0, len(tasks))
     return Run(float(right.double().mean()), track, harm / room.steps)
+
+
+def _move(
+    step: torch.optim.Optimizer, parameters: list[nn.Parameter], update: Float[Tensor, " dim"]
+) -> Float[Tensor, " dim"]:
+    """Let the optimiser follow ``update`` and return what it took away from the parameters."""
+    before = nn.utils.parameters_to_vector(parameters).detach()
+    sizes = [parameter.numel() for parameter in parameters]
+    for parameter, part in zip(parameters, update.split(sizes), strict=True):
+        parameter.grad = part.view_as(parameter)
+    step.step()
+    return before - nn.utils.parameters_to_vector(parameters).detach()
 
 
 def _targets(

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from companion.multitask.digits import load_images
 
-__all__ = ["RULES", "NoisyLabels", "Outcome", "train_replicas"]
+__all__ = ["RULES", "NoisyLabels", "Outcome", "protect", "shortest", "train_replicas"]
 
 WIDTHS = (64, 64, 64, 10)
 Rule = Callable[[Tensor, Tensor], Tensor]
