@@ -18,6 +18,8 @@ import companion  # noqa: E402  (after the hook)
 for _ in pkgutil.walk_packages(companion.__path__, "companion.", onerror=lambda name: None):
     pass
 
+collect_ignore = ["_build", "benchmarks", "tools"]  # scripts, with their own folder on the path
+
 settings.register_profile("book", derandomize=True, deadline=None)  # the same draws in every run
 settings.load_profile("book")
 
