@@ -128,7 +128,7 @@ def _descend(named: dict[str, Tensor]) -> Direction:
     """Solve for any number of matrices of gradients; the first holds the primaries."""
     gradients = [rows.detach() for rows in named.values()]
     _check_shapes(named)
-    scale = _powers_of_two(_finite_peaks(named))
+    scale = _safe_scale(_finite_peaks(named))
     columns, gram = factorise(gradients, scale)
     weights = hybrid_weights(columns, primaries=len(gradients[0]))
     update = weighted_sum(weights, gradients, scale)
@@ -152,7 +152,8 @@ def _finite_peaks(named: dict[str, Tensor]) -> ndarray:
     """Return the largest magnitude of each row; NaN and infinity show up in it."""
     peaks = []
     for name, rows in named.items():
-        peak = torch.linalg.vector_norm(rows.detach(), ord=float("inf"), dim=1)
+        rows = rows.detach()
+        peak = torch.maximum(rows.amax(dim=1), -rows.amin(dim=1))  # faster than a norm, no copy
         for row in (~peak.isfinite()).nonzero()[:, 0].tolist():
             index = int((~rows[row].isfinite()).nonzero()[0])
             where = f"{name}[{row}, {index}]"
@@ -161,6 +162,7 @@ def _finite_peaks(named: dict[str, Tensor]) -> ndarray:
     return np.concatenate(peaks)
 
 
-def _powers_of_two(peaks: ndarray) -> ndarray:
-    """Round down to powers of two: to divide by them is exact, and no square overflows after it."""
-    return np.ldexp(1.0, np.frexp(peaks)[1] - 1)
+def _safe_scale(peaks: ndarray) -> ndarray:
+    """Return 1 where squares neither overflow nor vanish, else a power of two: exact to divide."""
+    safe = ((peaks > 1e-100) & (peaks < 1e100)) | (peaks == 0)
+    return np.where(safe, 1.0, np.ldexp(1.0, np.frexp(peaks)[1] - 1))

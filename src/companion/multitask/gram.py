@@ -86,4 +86,6 @@ def _slices(gradients: list[Tensor], scale: ndarray) -> Iterator[Tensor]:
     device = gradients[0].device if gradients[0].device.type != "mps" else torch.device("cpu")
     divisor = torch.as_tensor(scale, device=device)[:, None]
     for parts in zip(*(rows.split(COLUMNS, dim=1) for rows in gradients), strict=True):
-        yield torch.cat([part.to(device, torch.float64) for part in parts]) / divisor
+        wide = [part.to(device, torch.float64) for part in parts if len(part)]
+        rows = wide[0] if len(wide) == 1 else torch.cat(wide)
+        yield rows if (scale == 1).all() else rows / divisor
