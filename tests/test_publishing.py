@@ -136,3 +136,23 @@ def test_both_licences_are_whole() -> None:
     text = (ROOT / "LICENSE-TEXT").read_text("utf-8")
     sections = re.findall(r"^Section (\d) -- ", text, re.MULTILINE)
     assert sections == list("12345678")
+
+
+def test_contributing_names_ten_steps_and_files_that_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    steps_of_a_chapter = re.findall(r"^(\d+)\. \*\*", text, re.MULTILINE)
+    assert steps_of_a_chapter == [str(number) for number in range(1, 11)]
+    for target in re.findall(r"`make ([a-z]+)", text):
+        assert target in make_targets()
+    named = re.findall(r"`((?:book|src|tools|benchmarks|\.github)/[^`<]+)`", text)
+    assert named
+    for path in named:
+        assert (ROOT / path).exists(), path
+
+
+def test_contributing_names_the_limits_that_are_enforced() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    rules = (ROOT / "tools" / "rules.py").read_text("utf-8")
+    longest = re.search(r"^LONGEST_CELL = (\d+)", rules, re.MULTILINE)
+    assert longest is not None
+    assert f"No cell is longer than {longest[1]} lines" in text
