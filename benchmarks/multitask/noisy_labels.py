@@ -7,17 +7,16 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import harness
-
+from benchmarks.harness import arguments, write
 from companion.multitask.noisy_labels import RULES, NoisyLabels, train_replicas
 
 CLEAN, RATES = (10, 30, 100, 300), (0.2, 0.4, 0.6, 0.8)
 
 
 def main() -> None:
-    options = harness.arguments(__doc__)
+    options = arguments(__doc__)
     settings = [NoisyLabels(clean=clean, rate=rate) for clean in CLEAN for rate in RATES]
     settings = settings[:2] if options.quick else settings
     steps = 20 if options.quick else 600
@@ -30,9 +29,8 @@ def main() -> None:
         ):
             case["accuracy"][name] = [round(value, 4) for value in accuracy]
             case["conflict"][name] = [round(value, 4) for value in conflict]
-    print(
-        harness.write("noisy-labels", options, ["scikit-learn"], {"steps": steps, "cases": cases})
-    )
+    record = {"steps": steps, "cases": cases}
+    print(write("noisy-labels", options, ["scikit-learn"], record))
 
 
 if __name__ == "__main__":
