@@ -1,13 +1,13 @@
 """Exercises: what judges an answer, and what a learner hears about the usual wrong ones.
 
-No solution is kept here: an answer is compared with the package's public functions, or judged
-by the property that makes an answer right.
+No solution is kept here: an answer is judged by public functions, or by what makes it right.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import TextWrapper
 
 import torch
 from jaxtyping import Float, Float64
@@ -16,7 +16,6 @@ from torch import Tensor
 from companion.errors import AnswerError
 
 __all__ = [
-    "NOT_SOLVED",
     "Case",
     "Condition",
     "Exercise",
@@ -28,6 +27,7 @@ __all__ = [
 
 NOT_SOLVED = "not solved yet: the function still raises NotImplementedError"
 NO_ANSWER = "no answer"
+WRAP = TextWrapper(76, "  ", "  ", break_long_words=False, break_on_hyphens=False)
 SAME = 1e-9  # two outcomes behave alike when they agree to this share of their size
 
 
@@ -91,7 +91,7 @@ class _Trial:
         where = f"on {self.case}: {self.fault}"
         if isinstance(self.outcome, _Trouble):
             return where
-        return f"{where}\n  found {show(self.outcome)}, expected {show(self.case.expected)}"
+        return f"{where}\nfound {show(self.outcome)}, expected {show(self.case.expected)}"
 
 
 def check(exercise: Exercise, answer: object) -> None:
@@ -109,13 +109,15 @@ def check(exercise: Exercise, answer: object) -> None:
     ✓ ex-twice   2 cases
     >>> check(twice, lambda x: x * x)
     Traceback (most recent call last):
-    companion.errors.AnswerError: ✗ ex-twice   This is the square.
+    companion.errors.AnswerError: ✗ ex-twice
+      This is the square.
       on x = [2, 1]: not 2 x
       found [4, 1], expected [4, 2]
     """
     message = exercise.judge(answer)
     if message is not None:
-        raise AnswerError(f"✗ {exercise.label}   {message}")
+        lines = [line for part in message.splitlines() for line in WRAP.wrap(part)]
+        raise AnswerError("\n".join([f"✗ {exercise.label}", *lines]))
     print(f"✓ {exercise.label}   {exercise.scope()}")
 
 
@@ -136,8 +138,7 @@ def function_exercise(
     def judge(answer: object) -> str | None:
         drawn = cases()
         trials = _try(answer, drawn, fault)
-        first = trials[0].outcome
-        if isinstance(first, _Trouble) and first.kind == NO_ANSWER:
+        if isinstance(first := trials[0].outcome, _Trouble) and first.kind == NO_ANSWER:
             return first.words
         wrong = [number for number, trial in enumerate(trials) if trial.fault]
         if not wrong:
@@ -148,7 +149,7 @@ def function_exercise(
             if all(_alike(own[number].outcome, trials[number].outcome) for number in wrong):
                 explained.append((sum(trial.fault is not None for trial in own), mistake.message))
         message = [min(explained)[1]] if explained else []  # wrong least often: says most
-        return "\n  ".join([*message, trials[wrong[0]].report()])
+        return "\n".join([*message, trials[wrong[0]].report()])
 
     return Exercise(label, judge, mistakes, lambda: f"{len(cases())} cases")
 
@@ -172,7 +173,7 @@ def example_exercise(
             return example.words
         for condition in conditions:
             if not condition.holds(example):
-                return f"{condition.mistake.message}\n  {measure(example)}"
+                return f"{condition.mistake.message}\n{measure(example)}"
         return None
 
     mistakes = tuple(condition.mistake for condition in conditions)

@@ -66,7 +66,10 @@ def eye() -> Tensor:
 def message(exercise: Exercise, answer: object) -> str:
     with pytest.raises(AnswerError) as caught:
         check(exercise, answer)
-    return str(caught.value)
+    lines = str(caught.value).split("\n")
+    assert lines[0] == f"✗ {exercise.label}"
+    assert all(line.startswith("  ") and len(line) <= 76 for line in lines[1:])
+    return " ".join(" ".join(lines[1:]).split())
 
 
 def test_check_prints_one_line_for_a_right_answer(capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,7 +84,7 @@ def test_check_prints_one_line_for_a_right_answer(capsys: pytest.CaptureFixture[
 def test_check_names_the_mistake_and_the_case(mistake: Mistake) -> None:
     said = message(ABSOLUTE, mistake.answer)
     assert [one.message for one in ABSOLUTE.mistakes if one.message in said] == [mistake.message]
-    assert said.startswith(f"✗ ex-test-absolute   {mistake.message}\n  on x = [")
+    assert said.startswith(f"{mistake.message} on x = [")
 
 
 def test_check_names_a_mistake_that_is_mended_in_some_cases() -> None:
@@ -109,7 +112,7 @@ def test_check_prefers_the_mistake_that_is_wrong_least() -> None:
 
 def test_check_shows_the_simplest_case_of_an_unknown_mistake() -> None:
     said = message(ABSOLUTE, lambda x: x.abs() + (x[0] < 0))
-    assert said == "✗ ex-test-absolute   on x = [-3, 4]: not |x|\n  found [4, 5], expected [3, 4]"
+    assert said == "on x = [-3, 4]: not |x| found [4, 5], expected [3, 4]"
 
 
 def stub(x: Tensor) -> Tensor:
@@ -156,8 +159,8 @@ def test_check_says_what_is_wrong_with_the_form(answer: object, said: str) -> No
         (lambda: torch.ones(2, dtype=torch.int64), "the tensor has shape [2], expected [2, any]"),
         (lambda: torch.ones(2, 2, dtype=torch.int64), "the tensor is torch.int64"),
         (lambda: eye() / 0, "NaN or infinity came back"),
-        (lambda: -eye(), "Not positive.\n  sum -2.0"),
-        (lambda: eye() + 0.1, "Too small.\n  sum 2.4"),
+        (lambda: -eye(), "Not positive. sum -2.0"),
+        (lambda: eye() + 0.1, "Too small. sum 2.4"),
     ],
 )
 def test_check_says_what_an_example_lacks(answer: object, said: str) -> None:
@@ -175,7 +178,7 @@ def test_scalars_may_be_python_numbers(capsys: pytest.CaptureFixture[str]) -> No
     for answer in answers:
         check(total, answer)
     assert len(capsys.readouterr().out.splitlines()) == 3
-    assert "not the sum\n  found 4, expected 3" in message(total, lambda x: 4)
+    assert "not the sum found 4, expected 3" in message(total, lambda x: 4)
 
 
 def test_jupyter_shows_the_message_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
@@ -184,4 +187,4 @@ def test_jupyter_shows_the_message_without_a_traceback(capsys: pytest.CaptureFix
     shell = InteractiveShell()
     shell.user_ns.update(check=check, exercise=ABSOLUTE, stub=stub)
     shell.run_cell("check(exercise, stub)")
-    assert capsys.readouterr().out.strip() == f"✗ ex-test-absolute   {NOT_SOLVED}"
+    assert capsys.readouterr().out.strip() == f"✗ ex-test-absolute\n  {NOT_SOLVED}"
