@@ -67,7 +67,7 @@ def race(
     *,
     warmup: int = 2,
     rounds: int = 20,
-    budget: float = 4.0,
+    budget: float = 3.0,
 ) -> dict[str, dict[str, Any]]:
     """Check every contestant, then time those that passed in turn.
 

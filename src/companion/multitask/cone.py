@@ -56,7 +56,7 @@ def nonnegative_least_squares(
 ) -> Float[ndarray, " task"]:
     r"""Minimise :math:`|\sum_i w_i c_i - b|` over ``w ≥ 0``, exactly.
 
-    The columns have length about 1.
+    The columns have length about 1, and are at least as tall as many.
     The active-set method of Lawson and Hanson (*Solving Least Squares Problems*, 1974, chapter
     23): let the column in that helps most, solve without the sign condition, and walk there until
     a weight would turn negative: that column leaves. Unlike ``scipy.optimize.nnls`` it refuses
@@ -75,7 +75,8 @@ def nonnegative_least_squares(
         entering = int(gain.argmax())
         if gain[entering] <= ROUNDING * np.linalg.norm(target):
             return weights
-        if _independent_length(columns, support, entering) > INDEPENDENT:
+        triangle = np.linalg.qr(columns[:, [*support, entering]], mode="r")
+        if abs(triangle[-1, -1]) > INDEPENDENT:  # the part outside the span of the support
             weights, support = _settle(columns, target, weights, [*support, entering])
         refused = [] if entering in support else [*refused, entering]
     raise NumericsError(f"least squares over {len(weights)} gradients did not end: {columns!r}")
@@ -87,7 +88,8 @@ def _settle(
     """Solve on ``support``; where that turns weights negative, drop the first to get there."""
     while True:
         trial = np.zeros_like(weights)
-        trial[support] = np.linalg.lstsq(columns[:, support], target, rcond=None)[0]
+        basis, triangle = np.linalg.qr(columns[:, support])
+        trial[support] = np.linalg.solve(triangle, basis.T @ target)
         falling = [i for i in support if trial[i] <= 0]
         if not falling:
             return trial, support
@@ -96,11 +98,3 @@ def _settle(
         leaving = falling[int(np.argmin(steps))]
         weights[leaving] = 0.0
         support = [i for i in support if i != leaving]
-
-
-def _independent_length(columns: ndarray, support: list[int], entering: int) -> float:
-    basis = np.linalg.qr(columns[:, support])[0]
-    rest = columns[:, entering]
-    for _ in range(2):  # the second time takes away what rounding left of the first
-        rest = rest - basis @ (basis.T @ rest)
-    return float(np.linalg.norm(rest))

@@ -38,7 +38,7 @@ def factorise(
         gram = scaled * np.outer(scale, scale)
     values, columns = _eigen(scaled)
     if values[0] < NEARLY_SINGULAR:
-        triangle = torch.zeros(0, len(scale))
+        triangle = torch.zeros(len(scale), len(scale))
         for part in _slices(gradients, scale):
             tall = torch.cat([triangle.to(part), part.mT])
             triangle = torch.linalg.qr(tall, mode="r").R
