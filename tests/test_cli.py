@@ -61,7 +61,7 @@ def test_a_wrong_call_is_one_line_and_status_2(
 def test_an_error_of_the_package_is_one_line_and_status_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(room: str | None) -> None:
+    def fail(room: str | None, *, options: list[str]) -> None:
         raise DataError(f"nothing in {room}")
 
     monkeypatch.setattr(bench, "run", fail)
@@ -70,7 +70,7 @@ def test_an_error_of_the_package_is_one_line_and_status_1(
 
 
 def test_an_error_of_python_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(room: str | None) -> None:
+    def fail(room: str | None, *, options: list[str]) -> None:
         raise ZeroDivisionError(room)
 
     monkeypatch.setattr(bench, "run", fail)
@@ -171,6 +171,16 @@ def benchmarks(root: Path) -> Path:
 def test_bench_runs_the_scripts_in_turn(tmp_path: Path, room: str | None, ran: str) -> None:
     bench.run(room, root=benchmarks(tmp_path))
     assert (tmp_path / "ran").read_text() == ran
+
+
+def test_bench_hands_its_options_to_every_script(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = benchmarks(tmp_path) / "benchmarks/attic/a.py"
+    script.write_text("import sys; open('options', 'w').write(' '.join(sys.argv[1:]))")
+    monkeypatch.setattr(bench, "checkout", lambda: tmp_path)
+    assert main(["bench", "attic", "--quick", "--device", "cuda"]) == 0
+    assert (tmp_path / "options").read_text() == "--device cuda --quick"
 
 
 def test_bench_stops_at_a_script_that_fails(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ Runs on whatever `python3` the machine has, so that a Python that is too old
 is told so: nothing in this file needs a newer syntax than Python 3.0's.
 """
 
+# ruff: noqa: UP031
+
 import os
 import subprocess
 import sys

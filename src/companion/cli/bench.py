@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from companion.errors import CompanionError
@@ -23,11 +24,12 @@ def checkout() -> Path | None:
     )
 
 
-def run(room: str | None, *, root: Path | None = None) -> None:
+def run(room: str | None, *, options: Sequence[str] = (), root: Path | None = None) -> None:
     """Run ``benchmarks/<room>/*.py`` one after the other; every room if `room` is None.
 
     Args:
         room: name of a folder of ``benchmarks/``.
+        options: handed to every script, such as ``--quick``.
         root: the checkout; found from this package if None.
 
     Raises:
@@ -52,6 +54,8 @@ def run(room: str | None, *, root: Path | None = None) -> None:
     for script in (script for name in chosen for script in rooms[name]):
         name = script.relative_to(root)
         print(f"-- {name}", flush=True)
-        status = subprocess.run([sys.executable, script], cwd=root, check=False).returncode
+        status = subprocess.run(
+            [sys.executable, script, *options], cwd=root, check=False
+        ).returncode
         if status:
             raise CompanionError(f"{name} ended with status {status}")

@@ -40,6 +40,10 @@ def run_doctor() -> None:
 @app.command("bench")
 def run_bench(
     room: Annotated[str | None, typer.Argument(help="One room, such as multitask.")] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Small cases only, a few seconds.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="Where to run: cpu, cuda, mps.")] = "cpu",
 ) -> None:
     """Time this package beside its peers (in a checkout of the book)."""
-    bench.run(room)
+    bench.run(room, options=["--device", device, *(["--quick"] if quick else [])])
