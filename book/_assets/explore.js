@@ -166,8 +166,9 @@ const Explore = (() => {
         }
       });
       arranged(data.marks, spot, data.view.frame).forEach((xy, i) => {
-        if (words[i] && data.marks[i].kind !== "text") words[i].toggleAttribute("hidden", !xy);
-        if (xy && words[i]) put(words[i], xy);
+        if (!words[i] || data.marks[i].kind === "text") return;
+        if (xy) words[i].removeAttribute("display"); else words[i].setAttribute("display", "none");
+        put(words[i], xy ?? [0, 0]);
       });
       grips.forEach((grip, i) => {
         const [x, y] = at(q[data.handles[i].point]);

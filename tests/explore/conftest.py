@@ -84,6 +84,39 @@ def primary_cone() -> explore.Explorable:
     )
 
 
+def kinds() -> explore.Explorable:
+    """A plane with every kind of mark, some of which vanish, and a handle that moves freely."""
+
+    def compute(x: float, y: float) -> dict[str, Any]:
+        path = [(0.0, 0.0), (x, 0.0), (x, y)] if x > 0 else []
+        return {"p": (x, y), "path": path, "product": x * y}
+
+    return explore.plane(
+        name="kinds",
+        title="Every kind of mark.",
+        description="Left of the axis the path is gone.",
+        knobs=[explore.Knob("x", "Across", -1, 1, 0.1, 0.5), explore.Knob("y", "Up", 0, 1, 0.1, 1)],
+        handles=[explore.Handle("p", cartesian=("x", "y"))],
+        compute=compute,
+        client="kinds",
+        marks=[
+            explore.Raster([[0, 5], [15, 5]], (-1, 0), (0.5, 0.5)),
+            explore.Area("path", label="area"),
+            explore.Line("path", label="path"),
+            explore.Segment((0, 0), "p"),
+            explore.Point("p", label="p", hollow=True),
+            explore.Text("p", "{product} at {p:1}"),
+            explore.Text((0, 0.1), "fixed", anchor="start"),
+        ],
+        x=(-1, 1, "x"),
+        y=(0, 1, "y"),
+    )
+
+
+KINDS_MODEL = """Explore.model("kinds", ({ x, y }) => ({
+  p: [x, y], path: x > 0 ? [[0, 0], [x, 0], [x, y]] : [], product: x * y }));"""
+
+
 def stops() -> explore.Explorable:
     def draw(t: float, n: int) -> explore.Frame:
         points = [(k / n * t, math.sin(k / n * t)) for k in range(n + 1)]
@@ -125,14 +158,18 @@ def cone() -> explore.Explorable:
 
 
 @pytest.fixture(scope="session")
+def every_kind() -> explore.Explorable:
+    return kinds()
+
+
+@pytest.fixture(scope="session")
 def frames() -> explore.Explorable:
     return stops()
 
 
 def browser_path() -> str | None:
     """A browser on this machine; None leaves the choice to Playwright's own."""
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    return next(filter(None, map(shutil.which, names)), None)
+    return next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
 
 
 @pytest.fixture(scope="session")
@@ -174,6 +211,8 @@ def serve(route: Any, html: str) -> None:
     path = route.request.url.removeprefix(HOST)
     if path == "page.html":
         route.fulfill(body=html, content_type="text/html; charset=utf-8")
+    elif path == "explorables/kinds.js":
+        route.fulfill(body=KINDS_MODEL, content_type="text/javascript")
     elif path.endswith((".css", ".js")) and (ASSETS / path).is_file():
         route.fulfill(path=ASSETS / path)
     else:
@@ -182,13 +221,16 @@ def serve(route: Any, html: str) -> None:
 
 @pytest.fixture
 def opened(
-    browser: Any, cone: explore.Explorable, frames: explore.Explorable
+    browser: Any,
+    cone: explore.Explorable,
+    frames: explore.Explorable,
+    every_kind: explore.Explorable,
 ) -> Iterator[Callable[..., Any]]:
-    """Open both figures: ``opened(theme="dark", width=375)``; errors of the page fail the test."""
+    """Open a page of three figures; an error in its console fails the test."""
     contexts, errors = [], []
 
     def open_page(*, theme: str = "light", width: int = 1000, scripting: bool = True) -> Any:
-        html = PAGE.format(theme=theme, figures=cone.html + frames.html)
+        html = PAGE.format(theme=theme, figures=cone.html + frames.html + every_kind.html)
         context = browser.new_context(
             viewport={"width": width, "height": 900}, java_script_enabled=scripting
         )

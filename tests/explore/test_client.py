@@ -9,20 +9,20 @@ import torch
 
 CONE, FRAMES = "#explorable-primary-cone", "#explorable-sine-steps"
 
-DRAWN = """([svg]) => {
+DRAWN = """([id, svg]) => {
   const holder = document.createElement("div");
   if (svg) holder.innerHTML = svg;
-  const page = document.querySelector("#explorable-primary-cone .explorable-picture");
+  const page = document.querySelector(`#${id} .explorable-picture`);
   const root = svg ? holder : page;
   const marks = [...root.querySelectorAll("[data-mark] path")].map((p) => p.getAttribute("d"));
   const words = [...root.querySelectorAll("[data-label]")].map(
-    (t) => [t.getAttribute("x"), t.getAttribute("y"), t.textContent].join(" "));
+    (t) => ["x", "y", "display"].map((name) => t.getAttribute(name)).join(" ") + t.textContent);
   const grips = [...root.querySelectorAll("[data-handle]")];
   const handles = grips.map((grip) => grip.getAttribute("transform"));
   return [...marks, ...words, ...handles];
 }"""
-SET = """(settings) => { for (const [name, value] of Object.entries(settings)) {
-  const input = document.querySelector(`#explorable-primary-cone [data-knob=${name}]`);
+SET = """([id, settings]) => { for (const [name, value] of Object.entries(settings)) {
+  const input = document.querySelector(`#${id} [data-knob=${name}]`);
   input.value = value; input.dispatchEvent(new Event("input", { bubbles: true })); } }"""
 PARTS = r"-?\d+\.?\d*"
 
@@ -44,8 +44,8 @@ def settings_at_random(count):
 
 def test_script_agrees_with_the_checks_that_python_stored(opened):
     found = opened().evaluate("Explore.selfTest()")
-    assert found.keys() == {"explorable-primary-cone"}
-    assert found["explorable-primary-cone"] <= 1e-3
+    assert found.keys() == {"explorable-primary-cone", "explorable-kinds"}
+    assert max(found.values()) <= 1e-3
 
 
 def test_self_test_finds_a_model_that_is_wrong(opened):
@@ -78,38 +78,54 @@ def test_model_of_the_cone_is_exact(opened, compute_cone):
             assert float((got - rows).abs().max()) <= 1e-6 * scale, (settings, name)
 
 
+def agrees(page, explorable, settings):
+    """Set the knobs in the page, and compare what stands there with what Python draws."""
+    ident = explorable.page.ident
+    page.evaluate(SET, [ident, settings])
+    svg, said = explorable.draw(settings)
+    expected, found = (page.evaluate(DRAWN, [ident, text]) for text in (svg, ""))
+    assert len(expected) == len(found) > 5
+    for a, b in zip(expected, found, strict=True):
+        (left, words), (right, other) = numbers(a), numbers(b)
+        assert words == other
+        assert left == pytest.approx(right, abs=0.11)
+    texts = page.locator(f"#{ident} .explorable-panel [data-template]").all_inner_texts()
+    assert all(f">{text}</span>" in said for text in texts)
+
+
 def test_script_draws_what_python_draws(opened, cone):
     page = opened()
     start = {knob.name: float(knob.value) for knob in cone.page.knobs}
     for settings in [start, *settings_at_random(12)]:
-        snapped = {knob.name: knob.snapped(settings[knob.name]) for knob in cone.page.knobs}
-        page.evaluate(SET, snapped)
-        svg, said = cone.draw(snapped)
-        expected, found = page.evaluate(DRAWN, [svg]), page.evaluate(DRAWN, [""])
-        assert len(expected) == len(found) > 20
-        for a, b in zip(expected, found, strict=True):
-            (left, words), (right, other) = numbers(a), numbers(b)
-            assert words == other
-            assert left == pytest.approx(right, abs=0.11)
-        texts = page.locator(f"{CONE} [data-template]").all_inner_texts()
-        assert all(f">{text}</span>" in said for text in texts)
+        agrees(page, cone, {k.name: k.snapped(settings[k.name]) for k in cone.page.knobs})
+
+
+def test_script_draws_every_kind_of_mark_and_lets_marks_vanish(opened, every_kind):
+    page = opened()
+    for x, y in [(0.5, 1), (-0.3, 0.2), (0, 0), (1, 0.4)]:
+        agrees(page, every_kind, {"x": float(x), "y": float(y)})
+    page.evaluate(SET, ["explorable-kinds", {"x": -1}])
+    assert page.locator("#explorable-kinds [data-label='2']").is_hidden()
 
 
 def test_arrow_key_moves_the_picture_and_the_readouts(opened):
     page = opened()
     knob = page.get_by_label("Angle of g₁")
-    before = page.evaluate(DRAWN, [""]), page.locator(f"{CONE} table").inner_text()
+    before = page.evaluate(DRAWN, [CONE[1:], ""]), page.locator(f"{CONE} table").inner_text()
     knob.focus()
     for _ in range(5):
         page.keyboard.press("ArrowRight")
     assert knob.input_value() == "205"
     assert knob.get_attribute("aria-valuetext") == "205°"
     assert page.locator(f"{CONE} output").first.inner_text() == "205°"
-    after = page.evaluate(DRAWN, [""]), page.locator(f"{CONE} table").inner_text()
+    after = page.evaluate(DRAWN, [CONE[1:], ""]), page.locator(f"{CONE} table").inner_text()
     assert before[0] != after[0]
     assert before[1] != after[1]
     page.locator(f"{CONE} .explorable-reset").click()
-    assert (page.evaluate(DRAWN, [""]), page.locator(f"{CONE} table").inner_text()) == before
+    assert (
+        page.evaluate(DRAWN, [CONE[1:], ""]),
+        page.locator(f"{CONE} table").inner_text(),
+    ) == before
 
 
 @pytest.mark.parametrize("width", [1000, 375])
@@ -127,10 +143,11 @@ def test_dragging_a_handle_sets_its_knobs(opened, width):
     page.mouse.move(x, y)
     page.mouse.up()
     page.mouse.move(x + 90, y - 90)  # let go: nothing follows any more
-    assert float(page.get_by_label("Angle of g₁").input_value()) == pytest.approx(270, abs=2)
+    angle = float(page.get_by_label("Angle of g₁").input_value())
+    assert angle == pytest.approx(270, abs=2)
     assert float(page.get_by_label("Length of g₁").input_value()) == pytest.approx(1, abs=0.05)
     page.keyboard.press("ArrowRight")  # the arrow keys go on where the mouse let go
-    assert float(page.get_by_label("Angle of g₁").input_value()) == pytest.approx(271, abs=2)
+    assert float(page.get_by_label("Angle of g₁").input_value()) == angle + 1
 
 
 def test_handles_follow_a_finger(opened):

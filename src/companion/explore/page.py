@@ -50,14 +50,14 @@ class Page:
         data = data.replace("<", "\\u003c")
         return (
             f'<figure class="explorable" id="{name}" data-explorable="{kind}">'
-            f'<figcaption><span class="explorable-title" id="{name}-title">{escape(self.title)}'
-            f'</span> <span class="explorable-about" id="{name}-about">'
+            f'<figcaption><strong class="explorable-title" id="{name}-title">{escape(self.title)}'
+            f'</strong> <span class="explorable-about" id="{name}-about">'
             f"{escape(self.description)}</span></figcaption>"
             f'<div class="explorable-body"><div class="explorable-picture">{picture}</div>'
             f'<div class="explorable-panel">{self.controls()}'
             f'<div class="explorable-readouts" aria-live="polite">{readouts}</div></div></div>'
             f'<p class="explorable-static">Drawn for {escape(start)}. '
-            f"The knobs work where scripting is on.</p>"
+            f"On the published page, with scripting on, the knobs can be moved.</p>"
             f'<p class="explorable-kernel">In a notebook, put <code>.live()</code> after the '
             f"call: the knobs appear, and Python draws.</p>"
             f'<script type="application/json">{data}</script></figure>'
@@ -140,7 +140,8 @@ def legend(marks: Sequence[Mark]) -> str:
             f'<li><svg viewBox="0 0 40 16" width="40" height="16" aria-hidden="true">{paths}</svg>'
             f" {escape(mark.legend)}</li>"
         )
-    return f'<ul class="explorable-legend">{"".join(items)}</ul>' if items else ""
+    bare = 'style="list-style:none;padding:0"'
+    return f'<ul class="explorable-legend" {bare}>{"".join(items)}</ul>' if items else ""
 
 
 def sample(mark: Mark) -> Sequence[str]:

@@ -128,11 +128,12 @@ def words(view: View, marks: Sequence[Mark], quantities: Mapping[str, Quantity])
                 f'text-anchor="{mark.anchor}" style="{lettering(mark.color)};'
                 f'font-size:{mark.size}px">{text}</text>'
             )
-        elif index in spots:
-            x, y = spots[index]
+        elif labels.label(mark):
+            x, y = spots.get(index, (0, 0))
+            shown = "" if index in spots else ' display="none"'
             text = escape(labels.label(mark))
             found.append(
-                f'<text data-label="{index}" x="{pixel(x)}" y="{pixel(y)}" dy=".35em" '
+                f'<text data-label="{index}" x="{pixel(x)}" y="{pixel(y)}"{shown} dy=".35em" '
                 f'text-anchor="middle" style="{lettering(labels.color(mark))};'
                 f'font-size:17px;font-weight:600">{text}</text>'
             )
