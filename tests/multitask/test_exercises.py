@@ -107,6 +107,16 @@ def test_pair_accepts_any_of_several_multipliers() -> None:
     check(exercises.PAIR, answer)
 
 
+def test_pair_refuses_a_negative_multiplier_though_the_step_is_right() -> None:
+    def answer(primary: Tensor, auxiliary: Tensor) -> Tensor:
+        weights = solver(primary, auxiliary)
+        parallel = torch.equal(auxiliary[1], 2 * auxiliary[0])
+        return weights + float64([-2, 1]) if parallel else weights
+
+    with pytest.raises(AnswerError, match="λ has a negative entry"):
+        check(exercises.PAIR, answer)
+
+
 def test_pair_draws_every_case_and_every_degenerate_kind() -> None:
     cases = problems.pair_cases()
     patterns = {tuple((solver(*case.inputs.values()) > 0).tolist()) for case in cases}
