@@ -113,7 +113,7 @@ def test_pair_refuses_a_negative_multiplier_though_the_step_is_right() -> None:
         parallel = torch.equal(auxiliary[1], 2 * auxiliary[0])
         return weights + float64([-2, 1]) if parallel else weights
 
-    with pytest.raises(AnswerError, match="λ has a negative entry"):
+    with pytest.raises(AnswerError, match=r"λ\s+has\s+a\s+negative\s+entry"):
         check(exercises.PAIR, answer)
 
 
