@@ -180,7 +180,9 @@ def test_bench_hands_its_options_to_every_script(
     script.write_text("import sys; open('options', 'w').write(' '.join(sys.argv[1:]))")
     monkeypatch.setattr(bench, "checkout", lambda: tmp_path)
     assert main(["bench", "attic", "--quick", "--device", "cuda"]) == 0
-    assert (tmp_path / "options").read_text() == "--device cuda --quick"
+    assert (tmp_path / "options").read_text() == "--device cuda --quick --out _build/benchmarks"
+    assert main(["bench", "attic"]) == 0
+    assert (tmp_path / "options").read_text() == "--device cpu"
 
 
 def test_bench_stops_at_a_script_that_fails(tmp_path: Path) -> None:

@@ -41,9 +41,10 @@ def run_doctor() -> None:
 def run_bench(
     room: Annotated[str | None, typer.Argument(help="One room, such as multitask.")] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Small cases only, a few seconds.")
+        bool, typer.Option("--quick", help="Small cases only; recorded results stay as they are.")
     ] = False,
     device: Annotated[str, typer.Option(help="Where to run: cpu, cuda, mps.")] = "cpu",
 ) -> None:
     """Time this package beside its peers (in a checkout of the book)."""
-    bench.run(room, options=["--device", device, *(["--quick"] if quick else [])])
+    small = ["--quick", "--out", "_build/benchmarks"] if quick else []
+    bench.run(room, options=["--device", device, *small])
