@@ -58,6 +58,8 @@ def arguments(description: str | None) -> argparse.Namespace:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
+    options.commit = _git("rev-parse", "HEAD")  # now: by the end somebody may have gone on
+    options.clean = _git("status", "--porcelain", "--", "src", "benchmarks/*.py") == ""
     return options
 
 
@@ -178,8 +180,8 @@ def write(
         "seed": options.seed,
         "quick": options.quick,
         "command": " ".join([Path(sys.executable).name, *sys.argv]),
-        "commit": _git("rev-parse", "HEAD"),
-        "clean": _git("status", "--porcelain", "--", "src", "benchmarks/*.py") == "",
+        "commit": options.commit,
+        "clean": options.clean,
         "versions": {"python": platform.python_version(), "cuda": torch.version.cuda}
         | {package: _version(package) for package in ("torch", "numpy", "scipy", *peers)},
         "memory": MEMORY[_memory_kind(options.device)],

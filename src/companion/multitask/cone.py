@@ -75,7 +75,7 @@ def nonnegative_least_squares(
         entering = int(gain.argmax())
         if gain[entering] <= ROUNDING * np.linalg.norm(target):
             return weights
-        triangle = np.linalg.qr(columns[:, [*support, entering]], mode="r")
+        _, triangle = np.linalg.qr(columns[:, [*support, entering]])
         if abs(triangle[-1, -1]) > INDEPENDENT:  # the part outside the span of the support
             weights, support = _settle(columns, target, weights, [*support, entering])
         refused = [] if entering in support else [*refused, entering]
