@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from threadpoolctl import threadpool_limits  # comes with scikit-learn
 
 ROOT = Path(__file__).resolve().parents[1]
 MEMORY = {
@@ -57,6 +58,7 @@ def arguments(description: str | None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    threadpool_limits(options.threads)  # NumPy's and SciPy's libraries too
     torch.manual_seed(options.seed)
     options.commit = _git("rev-parse", "HEAD")  # now: by the end somebody may have gone on
     options.clean = _git("status", "--porcelain", "--", "src", "benchmarks/*.py") == ""
