@@ -1,7 +1,6 @@
 """A page of explorables without the rest of the book, and a browser to open it in."""
 
 import math
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -165,30 +164,6 @@ def every_kind() -> explore.Explorable:
 @pytest.fixture(scope="session")
 def frames() -> explore.Explorable:
     return stops()
-
-
-def browser_path() -> str | None:
-    """A browser on this machine; None leaves the choice to Playwright's own."""
-    return next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
-
-
-@pytest.fixture(scope="session")
-def browser(request: pytest.FixtureRequest) -> Iterator[Any]:
-    from playwright.sync_api import Error, sync_playwright
-
-    with sync_playwright() as playwright:
-        try:
-            found = playwright.chromium.launch(
-                executable_path=browser_path(), args=["--no-sandbox", "--disable-gpu"]
-            )
-        except Error as error:
-            if request.config.getoption("--browser", default="optional") == "required":
-                raise
-            pytest.skip(
-                f"no browser: `playwright install chromium` ({str(error).split(chr(10))[0]})"
-            )
-        yield found
-        found.close()
 
 
 PAGE = """<!DOCTYPE html>
