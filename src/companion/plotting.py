@@ -55,11 +55,10 @@ def use_style() -> None:
 
     >>> use_style()
     """
-    import matplotlib as mpl
     from cycler import cycler
+    from matplotlib import style
 
-    mpl.rcParams.update(STYLE)
-    mpl.rcParams["axes.prop_cycle"] = cycler(color=list(COLORS.values()))
+    style.use(STYLE | {"axes.prop_cycle": cycler(color=list(COLORS.values()))})
 
 
 def new_figure(
