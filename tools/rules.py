@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from nbformat import NotebookNode
 
 LONGEST_CELL = 20  # lines
+LONGEST_LINE = 84  # characters: what fits beside the sidebar in a window of 1280 pixels
 IMAGES = {"image/png", "image/jpeg", "image/svg+xml"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 ADDRESS = re.compile(r"\bat 0x[0-9a-f]{6,}")
@@ -42,6 +43,9 @@ def judge_cell(cell: NotebookNode) -> Iterator[str]:
         yield "is empty"
     if lines > LONGEST_CELL:
         yield f"has {lines} lines, at most {LONGEST_CELL} are allowed"
+    for number, line in enumerate(cell.source.splitlines(), start=1):
+        if len(line) > LONGEST_LINE:
+            yield f"line {number} has {len(line)} characters, at most {LONGEST_LINE} are allowed"
     if cell.source.rstrip().endswith(";"):
         yield "ends with `;`, which the notebook test does not honour; end with plt.show()"
     for tag in sorted(BYPASS_TAGS & set(cell.metadata.get("tags", []))):

@@ -191,6 +191,10 @@ BROKEN_NOTEBOOKS: dict[str, tuple[str, Break]] = {
         r"cell 2: has 21 lines, at most 20",
         at(0, lambda c: c.update(source="\n".join(["x = 3"] * 21))),
     ),
+    "a long line": (
+        r"cell 2: line 2 has 85 characters, at most 84 are allowed",
+        at(0, lambda c: c.update(source="x = 3\n# " + "x" * 83)),
+    ),
     "an empty cell": (r"cell 2: is empty", at(0, lambda c: c.update(source=" "))),
     **{
         f"the tag {tag}": (rf"cell 4: tag {tag}: its output would not be compared", add_tag(tag))
