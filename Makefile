@@ -5,6 +5,7 @@ PYTHON ?= python3
 PORT ?= 8000
 SERVE ?= 1
 BROWSER ?= optional
+LAB ?=
 BIN := .venv/bin
 READY := .venv/ready
 SITE := _build/html
@@ -32,8 +33,8 @@ $(SITE)/index.html: $(READY) _config.yml $(SOURCES)
 test: site  ## every test: package, notebooks, site in a browser (BROWSER=required: fail without one)
 	$(BIN)/pytest -n 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout 300 --browser $(BROWSER) tests src book
 
-lab: $(READY)  ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir book
+lab: $(READY)  ## open the notebooks in JupyterLab (LAB=--no-browser: its own options)
+	$(BIN)/jupyter lab --notebook-dir book $(LAB)
 
 check: $(READY)  ## lint, types, text and notebooks in step (fast)
 	$(BIN)/ruff check .

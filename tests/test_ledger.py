@@ -1,12 +1,11 @@
 """The gate between equations and checks: every defect turns it red, and names its line."""
 
-import importlib
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import nbformat
 import pytest
+from loading import load_tool
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 ROOT = Path(__file__).parents[1]
@@ -88,12 +87,7 @@ LINE = "✓ eq-more   |Δ| ≤ 1e+00   rejects: c"
 
 @pytest.fixture(scope="session")
 def ledger() -> ModuleType:
-    """`tools/ledger.py`, loaded as it is when run: with its own folder on the path."""
-    sys.path.insert(0, str(ROOT / "tools"))
-    try:
-        return importlib.import_module("ledger")
-    finally:
-        sys.path.pop(0)
+    return load_tool("ledger")
 
 
 @pytest.fixture

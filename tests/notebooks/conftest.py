@@ -1,23 +1,15 @@
 """The tool under test, and one good notebook to break."""
 
-import importlib
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
+from loading import load_tool
 
 
 @pytest.fixture(scope="session")
 def tool() -> ModuleType:
-    """`tools/notebooks.py`, loaded as it is when run: with its own folder on the path."""
-    sys.path.insert(0, str(ROOT / "tools"))
-    try:
-        return importlib.import_module("notebooks")
-    finally:
-        sys.path.pop(0)
+    return load_tool("notebooks")
 
 
 @pytest.fixture(scope="session")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import cast
 
 import pytest
+from loading import load_tool
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -25,16 +24,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
 PREFIX = "/some/where/"
 MISSING = "there is no site to test; run `make book SERVE=0` first"
-
-
-def load_tool(name: str) -> ModuleType:
-    """Import tools/<name>.py, under a name that hides no module of Python (`site` is one)."""
-    spec = importlib.util.spec_from_file_location(f"book_{name}", ROOT / "tools" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @dataclass(frozen=True)
