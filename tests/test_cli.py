@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
+import companion
 from companion.cli import bench, doctor, main
 from companion.errors import CompanionError, DataError
 
@@ -181,8 +183,11 @@ def test_bench_hands_its_options_to_every_script(
     monkeypatch.setattr(bench, "checkout", lambda: tmp_path)
     assert main(["bench", "attic", "--quick", "--device", "cuda"]) == 0
     assert (tmp_path / "options").read_text() == "--device cuda --quick --out _build/benchmarks"
-    assert main(["bench", "attic"]) == 0
-    assert (tmp_path / "options").read_text() == "--device cpu"
+    for found in ("cuda", "mps", "cpu"):
+        monkeypatch.setattr(companion, "pick_device", lambda found=found: torch.device(found))
+        assert main(["bench", "attic"]) == 0
+        expected = "cuda" if found == "cuda" else "cpu"
+        assert (tmp_path / "options").read_text() == f"--device {expected}"
 
 
 def test_bench_stops_at_a_script_that_fails(tmp_path: Path) -> None:

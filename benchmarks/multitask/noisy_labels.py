@@ -9,6 +9,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+import torch
+
 from benchmarks.harness import arguments, write
 from companion.multitask.noisy_labels import RULES, NoisyLabels, train_replicas
 
@@ -17,6 +19,7 @@ CLEAN, RATES = (10, 30, 100, 300), (0.2, 0.4, 0.6, 0.8)
 
 def main() -> None:
     options = arguments(__doc__)
+    options.device = torch.device("cpu")  # digits of record are those of a CPU
     settings = [NoisyLabels(clean=clean, rate=rate) for clean in CLEAN for rate in RATES]
     settings = settings[:2] if options.quick else settings
     steps = 20 if options.quick else 600

@@ -43,8 +43,12 @@ def run_bench(
     quick: Annotated[
         bool, typer.Option("--quick", help="Small cases only; recorded results stay as they are.")
     ] = False,
-    device: Annotated[str, typer.Option(help="Where to run: cpu, cuda, mps.")] = "cpu",
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda or mps; left out: cuda if there is one, else cpu.")
+    ] = None,
 ) -> None:
     """Time this package beside its peers (in a checkout of the book)."""
     small = ["--quick", "--out", "_build/benchmarks"] if quick else []
+    if device is None:
+        device = "cuda" if companion.pick_device().type == "cuda" else "cpu"
     bench.run(room, options=["--device", device, *small])
