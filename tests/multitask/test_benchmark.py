@@ -4,21 +4,31 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from companion.multitask.noisy_labels import RULES
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_quick_run_writes_a_complete_record(tmp_path):
-    pytest.importorskip("torchjd", reason="pip install torchjd")
-    command = [sys.executable, "benchmarks/multitask/directions.py", "--quick", "--out", tmp_path]
+def quick(name: str, folder: Path) -> dict[str, Any]:
+    """Run a benchmark on small cases and return what it wrote."""
+    command = [sys.executable, f"benchmarks/multitask/{name}.py", "--quick", "--out", folder]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    record = json.loads((tmp_path / "directions-cpu.json").read_text())
+    (written,) = folder.glob("*-cpu.json")
+    record = json.loads(written.read_text())
     assert record["versions"]["torch"] == torch.__version__
     assert {"device", "commit", "clean", "seed", "threads", "command", "memory"} <= set(record)
+    return record
+
+
+def test_directions_are_timed_and_judged(tmp_path):
+    pytest.importorskip("torchjd", reason="pip install torchjd")
+    record = quick("directions", tmp_path)
     for row in record["directions"]:
         ours = row["results"]["companion primary"]
         assert ours["passed"]
@@ -29,3 +39,17 @@ def test_quick_run_writes_a_complete_record(tmp_path):
         assert outcome["companion"] <= 1e-8, case
         assert outcome["companion common"] <= 1e-8, case
     assert record["degenerate"]["all times 1e-3"]["DualProj"] > 0.1
+
+
+def test_steps_lead_where_the_exact_rule_leads(tmp_path):
+    pytest.importorskip("torchjd", reason="pip install torchjd")
+    (case,) = quick("steps", tmp_path)["cases"]
+    assert set(case["results"]) == {"plain", "primary", "representation", "torchjd"}
+    assert all(result["passed"] for result in case["results"].values())
+    assert case["results"]["primary"]["error"] <= 1e-3
+
+
+def test_noisy_labels_records_every_rule_and_seed(tmp_path):
+    for case in quick("noisy_labels", tmp_path)["cases"]:
+        assert set(case["accuracy"]) == set(case["conflict"]) == set(RULES)
+        assert {len(scores) for scores in case["accuracy"].values()} == {8}
