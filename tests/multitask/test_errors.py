@@ -88,6 +88,48 @@ def test_gram_matrix_that_is_not_finite():
         gram_weights(gram, primaries=1)
 
 
+@pytest.mark.parametrize(
+    ("gram", "place"),
+    [
+        ([[1.0, 2.0], [2.0, 1.0]], r"2 at \[0, 1\]"),
+        ([[-1.0, 0.0], [0.0, 1.0]], r"-1 at \[0, 0\]"),
+        ([[1.0, -0.5], [0.0, 1.0]], r"-0.5 at \[0, 1\], 0 at \[1, 0\]"),
+        ([[0.0, 1e-9], [1e-9, 1.0]], r"1e-09 at \[0, 1\]"),
+    ],
+)
+def test_matrix_that_no_vectors_have_as_inner_products(gram, place):
+    with pytest.raises(DataError, match=place):
+        gram_weights(torch.tensor(gram), primaries=1)
+
+
+def test_lengths_and_multipliers_beyond_float64():
+    g = torch.tensor([[1.0, 0.0], [-1.0, 1.0]], dtype=torch.float64)
+    with pytest.raises(NumericsError, match=r"length of auxiliary\[0\] exceeds 1\.8e\+308"):
+        primary_descent(g[0], 1.7e308 * g[1:])
+    with pytest.raises(NumericsError, match=r"multiplier of auxiliary\[0\] exceeds"):
+        primary_descent(1e300 * g[0], 1e-300 * g[1:])
+
+
+def test_gram_matrix_beyond_float64_is_infinite_and_nothing_worse(recwarn):
+    g = torch.tensor([[1.0, 0.0, 0.0], [-1.0, 1.0, 0.0], [0.0, 0.0, 1.0]], dtype=torch.float64)
+    found = primary_descent(1e300 * g[0], 1e300 * g[1:])
+    torch.testing.assert_close(found.update, 1e300 * torch.tensor([0.5, 0.5, 0.0]).double())
+    inf = torch.inf
+    expected = torch.tensor([[inf, -inf, 0.0], [-inf, inf, 0.0], [0.0, 0.0, inf]]).double()
+    assert torch.equal(found.gram, expected)
+    assert not recwarn.list
+
+
+def test_gradients_that_are_no_tensors():
+    g = torch.eye(2)
+    with pytest.raises(DataError, match="primary is a list, expected a tensor"):
+        primary_descent([1.0, 0.0], g)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(DataError, match="auxiliary is a list"):
+        primary_descent(g[0], [g[1]])  # pyright: ignore[reportArgumentType]
+    with pytest.raises(DataError, match="gradients is a ndarray"):
+        common_descent(g.numpy())  # pyright: ignore[reportArgumentType]
+
+
 @pytest.fixture
 def x():
     return torch.ones(3, requires_grad=True)
@@ -118,6 +160,28 @@ def test_no_parameters(x):
 def test_parameter_that_is_frozen(x):
     with pytest.raises(DataError, match=r"parameter 1 \(2, 2\) does not require a gradient"):
         task_gradients([x.sum()], [x, torch.ones(2, 2)])
+
+
+def test_parameters_that_are_all_frozen(x):
+    with pytest.raises(DataError, match="none of the 2 parameters requires a gradient"):
+        backward_common([x.sum()], [torch.ones(2), torch.ones(3)])
+
+
+def test_losses_that_are_no_list_of_tensors(x):
+    with pytest.raises(DataError, match=r"one loss where a list of losses is expected"):
+        backward_primary(x.sum(), x.sum(), [x])
+    with pytest.raises(DataError, match=r"one loss where a list of losses is expected"):
+        backward_common(x.sum(), [x])
+    with pytest.raises(DataError, match="loss 1 is a float, expected a tensor"):
+        task_gradients([x.sum(), 1.0], [x])  # pyright: ignore[reportArgumentType]
+
+
+def test_parameters_that_are_no_tensors(x):
+    named = {"weight": x}
+    with pytest.raises(DataError, match="parameter 0 is a tuple, expected a tensor"):
+        task_gradients([x.sum()], named.items())  # pyright: ignore[reportArgumentType]
+    with pytest.raises(DataError, match="parameter 0 is a str, expected a tensor"):
+        backward_common([x.sum()], named)  # pyright: ignore[reportArgumentType]
 
 
 def test_grad_is_untouched_after_an_error(x):

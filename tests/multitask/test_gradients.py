@@ -145,6 +145,54 @@ def test_grad_has_the_precision_of_each_parameter():
     assert [p.grad is not None and p.grad.dtype for p in (a, b)] == [a.dtype, b.dtype]
 
 
+@pytest.mark.parametrize("common", [False, True])
+def test_backward_passes_over_frozen_parameters(model, x, common):
+    """Fine-tuning: all of ``model.parameters()`` may be given, as every optimiser allows."""
+    model.trunk.weight.requires_grad_(False)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    g = task_gradients(model(x), trained)
+    losses = model(x)
+    if common:
+        expected, found = common_descent(g), backward_common(losses, model.parameters())
+    else:
+        expected = primary_descent(g[0], g[1:])
+        found = backward_primary(losses[0], losses[1:], model.parameters())
+    assert model.trunk.weight.grad is None
+    assert torch.equal(found.update, expected.update)
+    assert torch.equal(torch.cat([p.grad.reshape(-1) for p in trained]), expected.update)
+
+
+@pytest.mark.parametrize("common", [False, True])
+def test_backward_leaves_alone_what_no_loss_depends_on(model, x, common):
+    steps = torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=0.5)
+    before = model.heads[2].weight.clone()
+    losses = model(x)[:2]
+    if common:
+        backward_common(losses, model.parameters())
+    else:
+        backward_primary(losses[0], losses[1:], model.parameters())
+    steps.step()
+    assert model.heads[2].weight.grad is None
+    assert torch.equal(model.heads[2].weight, before)
+
+
+def test_backward_counts_a_repeated_parameter_once(model, x):
+    """Lists of two modules that share a weight hold it twice."""
+    backward_primary(model(x)[0], model(x)[1:], [*model.parameters(), *model.trunk.parameters()])
+    found = flat_grads(model)
+    model.zero_grad()
+    backward_primary(model(x)[0], model(x)[1:], model.parameters())
+    assert torch.equal(flat_grads(model), found)
+
+
+def test_backward_adds_to_a_sparse_grad():
+    table = nn.Embedding(3, 2, sparse=True)
+    table(torch.tensor([1])).sum().backward()
+    backward_common([table(torch.tensor([1, 2])).sum()], table.parameters())
+    assert table.weight.grad is not None
+    assert torch.equal(table.weight.grad, torch.tensor([[0.0, 0.0], [2.0, 2.0], [1.0, 1.0]]))
+
+
 @pytest.mark.parametrize("optimiser", [torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW])
 def test_any_optimiser_follows(model, x, optimiser):
     steps = optimiser(model.parameters(), lr=1e-2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -39,7 +40,8 @@ def primary_descent(
     Raises:
         ShapeError: if the gradients are no vectors of one length.
         DataError: if their precisions or devices differ.
-        NumericsError: if one of them holds NaN or infinity.
+        NumericsError: if one of them holds NaN or infinity, or a length or multiplier exceeds
+            float64.
 
     >>> direction = primary_descent(torch.tensor([1.0, 0.0]), torch.tensor([[-1.0, 1.0]]))
     >>> direction.update
@@ -47,6 +49,7 @@ def primary_descent(
     >>> direction.weights.round(decimals=6)
     tensor([0.5000], dtype=torch.float64)
     """
+    _check_tensors({"primary": primary, "auxiliary": auxiliary})
     if primary.ndim != 1:
         raise ShapeError(f"primary has shape {tuple(primary.shape)}; expected a vector [dim]")
     direction = _descend({"primary": primary[None], "auxiliary": auxiliary})
@@ -111,6 +114,11 @@ def gram_weights(gram: Float[Tensor, "task task"], *, primaries: int) -> Float[T
         gram: :math:`\langle g_i, g_j\rangle`, primaries first.
         primaries: how many of the rows are primaries; the weights of these sum to 1.
 
+    Raises:
+        ShapeError: if ``gram`` is not square, or ``primaries`` not among its rows.
+        DataError: if it is no matrix of inner products.
+        NumericsError: if it holds NaN or infinity.
+
     >>> gram_weights(torch.tensor([[1.0, -1.0], [-1.0, 2.0]]), primaries=1).round(decimals=6)
     tensor([1.0000, 0.5000], dtype=torch.float64)
     """
@@ -121,18 +129,49 @@ def gram_weights(gram: Float[Tensor, "task task"], *, primaries: int) -> Float[T
     if not np.isfinite(matrix).all():
         row, column = np.argwhere(~np.isfinite(matrix))[0]
         raise NumericsError(f"gram is {matrix[row, column]} at [{row}, {column}]; expected finite")
+    _check_products(matrix)
     return torch.from_numpy(hybrid_weights(eigen_factor(matrix), primaries=primaries))
+
+
+def _check_products(gram: ndarray) -> None:
+    """Refuse what no vectors have: a negative square, a cosine beyond 1, ⟨a, b⟩ ≠ ⟨b, a⟩."""
+    lengths = np.sqrt(np.diag(gram).clip(min=0.0))
+    limit = np.outer(lengths, lengths)
+    wrong = (np.abs(gram) > 1.01 * limit) | (np.abs(gram - gram.T) > 0.01 * limit)
+    if wrong.any():
+        at = tuple(np.argwhere(wrong)[0].tolist())
+        found = f"{gram[at]:.6g} at {list(at)}, {gram[at[::-1]]:.6g} at {list(at[::-1])}"
+        raise DataError(f"gram is {found}; expected inner products, |⟨a, b⟩| at most |a| |b|")
 
 
 def _descend(named: dict[str, Tensor]) -> Direction:
     """Solve for any number of matrices of gradients; the first holds the primaries."""
-    gradients = [rows.detach() for rows in named.values()]
+    _check_tensors(named)
     _check_shapes(named)
+    gradients = [rows.detach() for rows in named.values()]
     scale = _safe_scale(_finite_peaks(named))
-    columns, gram = factorise(gradients, scale)
-    weights = hybrid_weights(columns, primaries=len(gradients[0]))
+    with np.errstate(over="ignore"):  # what overflows, and matters, is told by name
+        columns, gram = factorise(gradients, scale)
+        _check_range(named, "length", np.hypot.reduce(columns, axis=0))
+        weights = hybrid_weights(columns, primaries=len(gradients[0]))
+        _check_range(named, "multiplier", weights)
     update = weighted_sum(weights, gradients, scale)
     return Direction(update, torch.from_numpy(weights), torch.from_numpy(gram))
+
+
+def _check_range(named: dict[str, Tensor], what: str, values: ndarray) -> None:
+    places = [f"{name}[{row}]" for name, rows in named.items() for row in range(len(rows))]
+    for place, value in zip(places, values, strict=True):
+        if not np.isfinite(value):
+            limit = f"{np.finfo(np.float64).max:.2g}"
+            raise NumericsError(f"the {what} of {place} exceeds {limit}; rescale its loss")
+
+
+def _check_tensors(named: Mapping[str, object]) -> None:
+    for name, value in named.items():
+        if not isinstance(value, Tensor):
+            found = type(value).__name__
+            raise DataError(f"{name} is a {found}, expected a tensor (torch.stack makes one)")
 
 
 def _check_shapes(named: dict[str, Tensor]) -> None:

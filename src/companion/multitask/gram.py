@@ -30,12 +30,12 @@ def factorise(
 
     Args:
         gradients: matrices ``[task_k, dim]``, stacked in this order.
-        scale: rows are divided by these, lest squares overflow; the columns are not.
+        scale: rows are divided by these, lest squares overflow; the columns are not, and overflow
+            to infinity, as the Gram matrix does, where float64 cannot hold them.
     """
     products = [part @ part.mT for part in _slices(gradients, scale)]
     scaled = torch.stack(products).sum(dim=0).cpu().numpy()
-    with np.errstate(over="ignore", under="ignore"):  # of use to the caller only, if at all
-        gram = scaled * np.outer(scale, scale)
+    gram = scaled * scale[:, None] * scale  # in this order no 0 meets an infinity
     values, columns = _eigen(scaled)
     if values[0] < NEARLY_SINGULAR:
         triangle = torch.zeros(len(scale), len(scale))
