@@ -3,6 +3,7 @@
 import math
 from fractions import Fraction
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -19,6 +20,14 @@ X = [1.0, 2.0, 4.0, 8.0]
 
 def refused(message: str):
     return pytest.raises(VerificationError, match=message)
+
+
+@pytest.fixture
+def as_for_a_user():
+    """Turn the run-time checks of annotations off: only tests have them."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 # ---------------------------------------------------------------------------------------
@@ -71,6 +80,39 @@ def test_wrong_variant_within_ten_tolerances_is_refused():
     verify("eq-x", 0.0, 0.0, tol=0.5, wrong={"off": 5.5})
     with refused("'off' misses lhs by 5, expected more than 10 tol"):
         verify("eq-x", 0.0, 0.0, tol=0.5, wrong={"off": 5.0})
+
+
+def test_wrong_variant_that_only_its_own_precision_makes_wrong_is_refused():
+    rounded = torch.tensor(1 / 3).half()
+    with pytest.raises(VerificationError, match=r"not told apart: 'rounded'.*float16 resolves"):
+        verify("eq-a", 1 / 3, 1 / 3, tol=1e-8, wrong={"rounded": rounded})
+
+
+@pytest.mark.parametrize("wrong", [["a"], {"a"}, "a", 2.0, [("a", 2.0)]])
+@pytest.mark.usefixtures("as_for_a_user")
+def test_wrong_variants_that_are_no_dict_are_refused(wrong):
+    with pytest.raises(VerificationError, match=r"eq-a: wrong is a \w+, expected a dict"):
+        verify("eq-a", 1.0, 1.0, tol=1e-8, wrong=wrong)
+
+
+@pytest.mark.parametrize("tol", [None, "1e-8", [1e-8], 1j])
+@pytest.mark.usefixtures("as_for_a_user")
+def test_tolerance_that_is_no_number_is_refused(tol):
+    with pytest.raises(VerificationError, match=r"tol is .*, expected a number"):
+        verify("eq-a", 1.0, 1.0, tol=tol, wrong={"a": 2.0})
+    with pytest.raises(VerificationError, match=r"slack is .*, expected a number"):
+        verify_bound("eq-a", 1.0, 2.0, slack=tol, wrong={"a": 0.0})
+    cases = {"tol": (2, tol, 1), "exponent": (tol, 0.1, 1), "'a'": (2, 0.1, tol)}
+    for name, (exponent, bound, other) in cases.items():
+        with refused(f"{name} is .*, expected a number"):
+            verify_slope("eq-a", X, X, exponent, tol=bound, wrong={"a": other})
+
+
+@pytest.mark.usefixtures("as_for_a_user")
+@pytest.mark.parametrize("label", [None, 3])
+def test_label_that_is_no_text_is_refused(label):
+    with refused("expected 'eq-' and then a-z, 0-9, '-'"):
+        verify.definition(label)
 
 
 def test_no_wrong_variant_is_refused():

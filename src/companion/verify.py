@@ -40,7 +40,8 @@ class Verify:
 
         Numbers, nested lists, NumPy arrays and torch tensors of any dtype and device are compared
         in float64 (complex128) on the CPU; shapes are equal, nothing broadcasts. Every variant in
-        ``wrong`` (name to value) must miss ``lhs`` by more than ``WRONG_FACTOR`` times ``tol``.
+        ``wrong`` (name to value) must miss ``lhs`` by more than ``WRONG_FACTOR`` times ``tol``
+        and by more than its own precision resolves.
 
         Raises:
             VerificationError: the sides or shapes differ; a variant is not told apart, or none is
@@ -50,6 +51,7 @@ class Verify:
         ✓ eq-square   |Δ| ≤ 1e-12   rejects: no cross term
         """
         _check_names(label, wrong)
+        _check_number(label, "tol", tol)
         left, right = _read(label, "lhs", lhs), _read(label, "rhs", rhs)
         _check_shapes(label, "lhs", left, "rhs", right)
         _check_equal(label, left, right, tol)
@@ -60,6 +62,9 @@ class Verify:
             if not miss > WRONG_FACTOR * tol:
                 found = f"{name!r} misses lhs by {miss:.3g}"
                 _fail(label, f"not told apart: {found}, expected more than {WRONG_FACTOR} tol")
+            if not miss > variant.resolution:  # rounding alone may have made it
+                found = f"{name!r} misses lhs by {miss:.3g}, {variant.dtype} resolves only"
+                _fail(label, f"not told apart: {found} {variant.resolution:.2g}")
         bound = np.format_float_scientific(float(tol), trim="-", exp_digits=2)
         _print(label, f"{'max ' if left.values.ndim else ''}|Δ| ≤ {bound}", wrong)
 
@@ -92,6 +97,9 @@ def verify_slope(
     ✓ eq-area   slope 2 ± 0.05   rejects: a length (1)
     """
     _check_names(label, wrong)
+    exponents = {f"wrong variant {name!r}": value for name, value in wrong.items()}
+    for name, value in {"tol": tol, "exponent": exponent, **exponents}.items():
+        _check_number(label, name, value)
     if not 0 < tol < np.inf:
         _fail(label, f"tol is {tol}, expected a positive finite number")
     if not np.isfinite([exponent, *wrong.values()]).all():
@@ -124,6 +132,7 @@ def verify_bound(
     ✓ eq-mean   holds in 2 of 2 cases   rejects: halved
     """
     _check_names(label, wrong)
+    _check_number(label, "slack", slack)
     if not 0 <= slack < np.inf:
         _fail(label, f"slack is {slack}, expected a finite number that is not negative")
     low, high = _bound_pair(label, smaller, "larger", larger)
@@ -155,17 +164,24 @@ def _first(mask: Bool[np.ndarray, "*shape"] | np.bool) -> tuple[int, ...]:
     return tuple(np.argwhere(mask)[0].tolist())
 
 
+def _check_number(label: str, name: str, value: object) -> None:
+    if not isinstance(value, Real | np.floating | np.integer):
+        _fail(label, f"{name} is {value!r}, expected a number")
+
+
 def _check_label(label: str) -> None:
-    if not re.fullmatch("eq-[a-z0-9-]+", label):
+    if not isinstance(label, str) or not re.fullmatch("eq-[a-z0-9-]+", label):
         raise VerificationError(f"label {label!r}: expected 'eq-' and then a-z, 0-9, '-'")
 
 
 def _check_names(label: str, wrong: Mapping[str, object]) -> None:
     _check_label(label)
+    if wrong is not None and not isinstance(wrong, Mapping):
+        _fail(label, f"wrong is a {type(wrong).__name__}, expected a dict of name to value")
     if not wrong:
         _fail(label, "no wrong variant: a check that cannot fail is no check")
     for name in wrong:
-        if not name.strip() or not name.isprintable():
+        if not isinstance(name, str) or not name.strip() or not name.isprintable():
             _fail(label, f"a wrong variant is named {name!r}, expected words on one line")
 
 
