@@ -48,12 +48,25 @@ class Contestant:
     allowed: float
 
 
+def present(name: str) -> torch.device:
+    """Return the device of that name, which must be there."""
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there.get(name.partition(":")[0]):
+        found = ", ".join(kind for kind, available in there.items() if available)
+        raise argparse.ArgumentTypeError(f"no device {name!r} here; there is: {found}")
+    return torch.device(name)
+
+
 def arguments(description: str | None) -> argparse.Namespace:
     """Read the options that every benchmark has, and set the number of threads."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="small cases only, a few seconds")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
-    parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
+    parser.add_argument("--device", type=present, default=torch.device("cpu"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()

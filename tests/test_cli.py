@@ -212,3 +212,16 @@ def test_bench_outside_a_checkout_says_so(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(bench, "checkout", lambda: None)
     with pytest.raises(CompanionError, match="belong to a checkout"):
         bench.run(None)
+
+
+def test_doctor_writes_on_a_terminal_without_unicode() -> None:
+    program = "from companion.cli import main; raise SystemExit(main(['doctor']))"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONIOENCODING": "ascii", "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "devices" in done.stdout
+    assert "Traceback" not in done.stderr

@@ -53,3 +53,11 @@ def test_noisy_labels_records_every_rule_and_seed(tmp_path):
     for case in quick("noisy_labels", tmp_path)["cases"]:
         assert set(case["accuracy"]) == set(case["conflict"]) == set(RULES)
         assert {len(scores) for scores in case["accuracy"].values()} == {8}
+
+
+def test_a_device_that_is_not_there_is_one_clear_line():
+    command = [sys.executable, "benchmarks/multitask/noisy_labels.py", "--device", "tpu"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "no device 'tpu' here; there is: cpu" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -7,6 +7,7 @@ functions import the room inside their bodies, so that `companion --help` never 
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 
 __all__ = ["main"]
 
@@ -21,6 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
     companion 0.1.0
     0
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # no mark is worth a crash on a plain terminal
+            stream.reconfigure(errors="replace")
     try:
         import typer
     except ImportError as error:
