@@ -1,4 +1,4 @@
-"""An experiment: many noisy labels, few clean ones, and five ways to combine their gradients."""
+"""An experiment: many noisy labels, few clean ones, and six ways to combine their gradients."""
 
 from __future__ import annotations
 
