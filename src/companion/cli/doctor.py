@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +12,8 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 from companion.cli.bench import checkout
 
@@ -77,8 +78,12 @@ def expected(root: Path | None) -> dict[str, str]:
         lines = (root / "requirements.txt").read_text("utf-8").splitlines()
     else:
         lines = [r for r in importlib.metadata.requires("companion") or [] if "extra ==" not in r]
-    found = (re.match(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?(?:==([^\s;]+))?", line) for line in lines)
-    return {match[1]: match[2] or "" for match in found if match}
+    wanted = [Requirement(entry) for line in lines if (entry := line.partition("#")[0].strip())]
+    here = [one for one in wanted if one.marker is None or one.marker.evaluate()]
+    return {
+        one.name: str(one.specifier).removeprefix("==") if "==" in str(one.specifier) else ""
+        for one in here
+    }
 
 
 def examine_packages(pins: dict[str, str]) -> Iterator[Finding]:
