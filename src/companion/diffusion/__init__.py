@@ -3,4 +3,31 @@
 Importing this package needs neither a GPU nor Triton.
 """
 
-__all__: list[str] = []
+from companion.diffusion.forward import Denoiser, tear_down
+from companion.diffusion.loss import denoising_loss
+from companion.diffusion.sampling import (
+    Trajectory,
+    ancestral_step,
+    ddim_step,
+    dpm_solver_step,
+    greedy_step,
+    predicted_data,
+    sample,
+    spaced_times,
+)
+from companion.diffusion.schedule import Schedule
+
+__all__ = [
+    "Denoiser",
+    "Schedule",
+    "Trajectory",
+    "ancestral_step",
+    "ddim_step",
+    "denoising_loss",
+    "dpm_solver_step",
+    "greedy_step",
+    "predicted_data",
+    "sample",
+    "spaced_times",
+    "tear_down",
+]
