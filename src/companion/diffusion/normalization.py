@@ -1,4 +1,4 @@
-"""SiLU of a group norm, the step before every convolution of the U-Net, and the choice of its code."""
+"""SiLU of a group norm, which comes before every convolution of the U-Net; its fastest code."""
 
 from __future__ import annotations
 

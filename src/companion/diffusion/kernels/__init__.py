@@ -1,0 +1,1 @@
+"""Triton kernels: the names and signatures of their references. Import the module you need."""
