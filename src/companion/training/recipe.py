@@ -1,0 +1,132 @@
+"""How a model is trained, in one frozen value, and the rates that follow from the step."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+
+from companion.errors import DataError
+
+__all__ = ["Recipe", "average_decay", "differences", "learning_rate"]
+
+CHOICES = {"decay": ("constant", "linear", "cosine"), "precision": ("float32", "bf16")}
+FREE = ("log_every", "save_every", "keep", "workers")  # they change no weight
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a model is trained: everything that ``fit`` needs besides model, loss and data.
+
+    Args:
+        steps: optimiser steps, counted 1…steps.
+        batch: samples per optimiser step, over all processes and micro-batches together.
+        rate: learning rate at its height.
+        warmup: steps over which the rate rises linearly to ``rate``.
+        decay: what follows: "constant", "linear" or "cosine", the last two down to 0.
+        weight_decay: of AdamW, the default optimiser.
+        clip: longest gradient; a longer one is scaled down to it. None leaves it as it is.
+        average: decay of the moving average of the weights; None keeps no average.
+        accumulate: micro-batches per process and step, for memory: the numbers stay.
+        precision: "float32" (the model's own precision) or "bf16" (autocast to bfloat16).
+        compile: whether ``torch.compile`` makes the model faster.
+        channels_last: whether images and weights lie in memory with the channels innermost.
+        seed: of the order of the samples, of ``Draws`` and of dropout.
+        save_every: steps between checkpoints; None saves at the end only.
+        log_every: steps between rows of the log; a row holds the mean over them.
+        keep: how many checkpoints stay in the folder, the newest ones.
+        workers: processes that load data ahead; 0 loads in the training process itself.
+
+    Raises:
+        DataError: if a value is out of its range.
+
+    >>> Recipe(steps=1000, batch=64, rate=2e-4, warmup=100).average
+    0.999
+    """
+
+    steps: int
+    batch: int
+    rate: float = 1e-3
+    warmup: int = 0
+    decay: str = "constant"
+    weight_decay: float = 0.0
+    clip: float | None = 1.0
+    average: float | None = 0.999
+    accumulate: int = 1
+    precision: str = "float32"
+    compile: bool = False
+    channels_last: bool = False
+    seed: int = 0
+    save_every: int | None = None
+    log_every: int = 10
+    keep: int = 2
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "accumulate", "save_every", "log_every", "keep"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise DataError(f"{name} is {value}; expected at least 1")
+        for name in ("rate", "warmup", "weight_decay", "seed", "workers"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise DataError(f"{name} is {getattr(self, name)}; expected 0 or more, and finite")
+        if self.clip is not None and not self.clip > 0:
+            raise DataError(f"clip is {self.clip}; expected a number above 0, or None")
+        if self.average is not None and not 0 <= self.average < 1:
+            raise DataError(f"average is {self.average}; expected 0 <= average < 1, or None")
+        if self.decay != "constant" and self.warmup >= self.steps:
+            raise DataError(f"warmup is {self.warmup}; expected less than steps, {self.steps}")
+        for name, allowed in CHOICES.items():
+            if getattr(self, name) not in allowed:
+                expected = ", ".join(repr(choice) for choice in allowed)
+                raise DataError(f"{name} is {getattr(self, name)!r}; expected one of {expected}")
+
+
+def learning_rate(recipe: Recipe, step: int) -> float:
+    r"""Return the learning rate of a step: rate × warm-up × decay.
+
+    Warm-up is :math:`\min(1, s/w)`. With :math:`p = (s - 1 - w)/(S - w)`, not below 0, the decay
+    is 1, :math:`1 - p` or :math:`(1 + \cos \pi p)/2`; it would reach 0 right after the last step.
+
+    Args:
+        recipe: S is its ``steps``, w its ``warmup``.
+        step: s, from 1.
+
+    >>> recipe = Recipe(steps=10, batch=1, rate=1.0, warmup=2, decay="linear")
+    >>> [learning_rate(recipe, step) for step in (1, 2, 3, 7, 10)]
+    [0.5, 1.0, 1.0, 0.5, 0.125]
+    """
+    warm = min(1.0, step / recipe.warmup) if recipe.warmup else 1.0
+    if recipe.decay == "constant":
+        return recipe.rate * warm
+    p = max(0.0, (step - 1 - recipe.warmup) / (recipe.steps - recipe.warmup))
+    fall = 1 - p if recipe.decay == "linear" else (1 + math.cos(math.pi * p)) / 2
+    return recipe.rate * warm * fall
+
+
+def average_decay(limit: float, step: int) -> float:
+    r"""Return the decay of the moving average in a step: :math:`\min(d, (1 + s)/(10 + s))`.
+
+    A short run is not held back by its random start: early on the average forgets faster.
+
+    >>> average_decay(0.999, 1) == 2 / 11, average_decay(0.999, 10**6)
+    (True, 0.999)
+    """
+    return min(limit, (1 + step) / (10 + step))
+
+
+def differences(saved: dict, asked: Recipe) -> list[str]:
+    """Return what forbids to go on from a run with the recipe ``saved``, key by key.
+
+    How often to log and save, how much to keep and how to load may change; a run at a constant
+    rate may also become longer.
+
+    >>> differences(asdict(Recipe(steps=9, batch=4, rate=0.002)), Recipe(steps=9, batch=4))
+    ['rate: 0.002 in the checkpoint, 0.001 asked']
+    """
+    wanted, found = asdict(asked), []
+    for key in sorted(wanted.keys() | saved.keys()):
+        old, new = saved.get(key, "nothing"), wanted.get(key, "nothing")
+        longer = key == "steps" and asked.decay == "constant" and new > old
+        if old != new and key not in FREE and not longer:
+            found.append(f"{key}: {old} in the checkpoint, {new} asked")
+    return found
