@@ -5,6 +5,7 @@ Importing this package needs neither a GPU nor Triton.
 
 from companion.diffusion.forward import Denoiser, tear_down
 from companion.diffusion.loss import denoising_loss
+from companion.diffusion.optimal import EmpiricalDenoiser, optimal_denoiser, optimal_noise
 from companion.diffusion.sampling import (
     Trajectory,
     ancestral_step,
@@ -15,10 +16,14 @@ from companion.diffusion.sampling import (
     sample,
     spaced_times,
 )
-from companion.diffusion.schedule import Schedule
+from companion.diffusion.schedule import HoSchedule, Schedule
+from companion.diffusion.toys import PointDenoiser, moons, ring, sliced_wasserstein, swiss_roll
 
 __all__ = [
     "Denoiser",
+    "EmpiricalDenoiser",
+    "HoSchedule",
+    "PointDenoiser",
     "Schedule",
     "Trajectory",
     "ancestral_step",
@@ -26,8 +31,14 @@ __all__ = [
     "denoising_loss",
     "dpm_solver_step",
     "greedy_step",
+    "moons",
+    "optimal_denoiser",
+    "optimal_noise",
     "predicted_data",
+    "ring",
     "sample",
+    "sliced_wasserstein",
     "spaced_times",
+    "swiss_roll",
     "tear_down",
 ]

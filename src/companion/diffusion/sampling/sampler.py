@@ -144,7 +144,8 @@ def sample(
             if x.device.type == "cpu" or i == 1 or len(finite) % WATCH == 0:
                 _check_finite(finite, kept)
             x = step(x, noise_hat, i)
-            states = [*states, x] if trajectory else states
+            if trajectory:
+                states.append(x)
     return Trajectory(kept.flip(0), torch.stack(states)) if trajectory else x
 
 
