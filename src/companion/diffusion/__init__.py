@@ -4,6 +4,7 @@ Importing this package needs neither a GPU nor Triton.
 """
 
 from companion.diffusion.forward import Denoiser, tear_down
+from companion.diffusion.images import Digits, as_images, digits
 from companion.diffusion.loss import denoising_loss
 from companion.diffusion.optimal import EmpiricalDenoiser, optimal_denoiser, optimal_noise
 from companion.diffusion.sampling import (
@@ -21,14 +22,18 @@ from companion.diffusion.toys import PointDenoiser, moons, ring, sliced_wasserst
 
 __all__ = [
     "Denoiser",
+    "Digits",
     "EmpiricalDenoiser",
     "HoSchedule",
     "PointDenoiser",
     "Schedule",
     "Trajectory",
+    "UNet",
     "ancestral_step",
+    "as_images",
     "ddim_step",
     "denoising_loss",
+    "digits",
     "dpm_solver_step",
     "greedy_step",
     "moons",
