@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -26,7 +25,7 @@ class Devices:
 
     def __init__(self, accelerator: Any) -> None:
         self.accelerator = accelerator
-        self.device: torch.device = accelerator.device
+        self.device = torch.empty(0, device=accelerator.device).device  # with its number
         self.processes: int = accelerator.num_processes
         self.process: int = accelerator.process_index
         self.is_main: bool = accelerator.is_main_process
@@ -70,34 +69,42 @@ def devices_for(model: nn.Module, *, precision: str) -> Iterator[Devices]:
     """Open Accelerate for one run and leave its global state as it was.
 
     One process trains where the model is. Several processes, started by ``accelerate launch`` or
-    ``torchrun``, train where Accelerate puts them, whatever device the model was built on.
+    ``torchrun``, train on one GPU each, whatever device the model was built on, and without GPUs
+    on the CPU.
+
+    Raises:
+        DataError: if Accelerate is configured for another way of sharing the work.
     """
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState, GradientState, PartialState
     from accelerate.utils import (
-        DistributedType,
         DynamoBackend,
         GradientAccumulationPlugin,
         TorchDynamoPlugin,
+        get_cpu_distributed_information,
     )
 
-    alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
+    started = get_cpu_distributed_information().world_size  # what the launcher tells, on any device
+    alone = started == 1
+    here = next(model.parameters()).device
+    on_cpu = here.type == "cpu" if alone else not torch.cuda.is_available()
     kinds = [AcceleratorState, GradientState, *([PartialState] if alone else [])]
     before = [dict(kind._shared_state) for kind in kinds]
     for kind in kinds:
         kind._shared_state.clear()
     try:
+        if alone and here.type == "cuda":
+            torch.cuda.set_device(here)  # which Accelerate takes
         accelerator = Accelerator(
             mixed_precision="bf16" if precision == "bf16" else "no",
-            cpu=alone and next(model.parameters()).device.type == "cpu",
-            dynamo_plugin=TorchDynamoPlugin(
-                backend=DynamoBackend.NO
-            ),  # ours is the recipe's, not a setting's
+            cpu=on_cpu,
+            dynamo_plugin=TorchDynamoPlugin(backend=DynamoBackend.NO),  # the recipe decides
             gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
         )
-        if accelerator.distributed_type.value not in ("NO", "MULTI_CPU", "MULTI_GPU"):
-            expected = f"{DistributedType.NO.value}, MULTI_CPU or MULTI_GPU"
-            raise DataError(f"Accelerate is set to {accelerator.distributed_type}; not {expected}")
+        found, allowed = accelerator.distributed_type.value, ("NO", "MULTI_CPU", "MULTI_GPU")
+        if found not in allowed or accelerator.num_processes != started:
+            seen = f"{found} and {accelerator.num_processes} processes"
+            raise DataError(f"Accelerate sees {seen}; expected one of {allowed} and {started}")
         yield Devices(accelerator)
     finally:
         for kind, state in zip(kinds, before, strict=True):

@@ -42,7 +42,7 @@ class Draws:
     ) -> None:
         self.batch = batch
         self.rows = slice(0, batch) if rows is None else rows
-        self.device = torch.device(device)
+        self.device = torch.empty(0, device=device).device  # with its number
         self._seed = seed_of(seed, "draws", step)
         self._generators: dict[torch.device, torch.Generator] = {}
 
