@@ -16,7 +16,7 @@ __all__ = ["PointDenoiser", "moons", "ring", "sliced_wasserstein", "swiss_roll"]
 
 
 def moons(
-    count: int, *, noise: float = 0.06, generator: torch.Generator | None = None
+    count: int, *, noise: float | int = 0.06, generator: torch.Generator | None = None
 ) -> Float[Tensor, "point 2"]:
     """Draw points from two interleaved half circles.
 
@@ -36,7 +36,7 @@ def moons(
 
 
 def swiss_roll(
-    count: int, *, noise: float = 0.3, generator: torch.Generator | None = None
+    count: int, *, noise: float | int = 0.3, generator: torch.Generator | None = None
 ) -> Float[Tensor, "point 2"]:
     """Draw points along a spiral of one and a half turns; otherwise as ``moons``.
 
@@ -47,7 +47,7 @@ def swiss_roll(
 
 
 def ring(
-    count: int, *, noise: float = 0.1, generator: torch.Generator | None = None
+    count: int, *, noise: float | int = 0.1, generator: torch.Generator | None = None
 ) -> Float[Tensor, "point 2"]:
     """Draw points from eight Gaussians on a circle; otherwise as ``moons``.
 
@@ -79,7 +79,7 @@ def _circle_of_eight(u: Float[Tensor, " point"]) -> Float[Tensor, "point 2"]:
 
 
 def _standardised(
-    curve: Curve, count: int, noise: float, generator: torch.Generator | None
+    curve: Curve, count: int, noise: float | int, generator: torch.Generator | None
 ) -> Float[Tensor, "point 2"]:
     """Draw u evenly in (0, 1), go there, add noise; scale by the moments of all u, not these."""
     if count < 1 or noise < 0:

@@ -47,7 +47,7 @@ def sample(
     method: Method = "ancestral",
     steps: int | None = None,
     variance: Literal["beta", "posterior"] = "beta",
-    eta: float = 0.0,
+    eta: float | int = 0,
     clip: bool = False,
     spacing: Literal["trailing", "leading"] = "trailing",
     start: Float[Tensor, "batch ..."] | None = None,
@@ -66,7 +66,7 @@ def sample(
     method: Method = "ancestral",
     steps: int | None = None,
     variance: Literal["beta", "posterior"] = "beta",
-    eta: float = 0.0,
+    eta: float | int = 0,
     clip: bool = False,
     spacing: Literal["trailing", "leading"] = "trailing",
     start: Float[Tensor, "batch ..."] | None = None,
@@ -84,7 +84,7 @@ def sample(
     method: Method = "ancestral",
     steps: int | None = None,
     variance: Literal["beta", "posterior"] = "beta",
-    eta: float = 0.0,
+    eta: float | int = 0,
     clip: bool = False,
     spacing: Literal["trailing", "leading"] = "trailing",
     start: Float[Tensor, "batch ..."] | None = None,
@@ -156,7 +156,7 @@ class _Stepper:
     method: str
     schedule: Schedule
     variance: Literal["beta", "posterior"]
-    eta: float
+    eta: float | int
     clip: bool
     draw: Callable[[], Tensor]
     x0_before: Tensor | None = None
@@ -230,7 +230,7 @@ def _evaluating(model: Denoiser) -> Iterator[None]:
             module.training = training
 
 
-def _check_choices(method: str, variance: str, eta: float) -> None:
+def _check_choices(method: str, variance: str, eta: float | int) -> None:
     known = {"method": get_args(Method), "variance": ("beta", "posterior")}
     for name, found in (("method", method), ("variance", variance)):
         if found not in known[name]:

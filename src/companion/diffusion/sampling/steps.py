@@ -120,7 +120,7 @@ def ddim_step(
     schedule: Schedule,
     *,
     noise: Float[Tensor, "batch ..."] | None = None,
-    eta: float = 0.0,
+    eta: float | int = 0,
     clip: bool = False,
 ) -> Float[Tensor, "batch ..."]:
     r"""Tear the predicted data down again to t − 1, with the predicted noise.
