@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Self
 
 import torch
 from jaxtyping import Float, Int64
@@ -100,12 +99,12 @@ class UNet(nn.Module):
         self._initialise()
 
     @classmethod
-    def cifar10(cls, *, dropout: float = 0.1, normalize: Normalize = group_norm_silu) -> Self:
+    def cifar10(cls, *, dropout: float = 0.1, normalize: Normalize = group_norm_silu) -> UNet:
         """Return the net of Ho et al. for CIFAR-10: 35,746,307 parameters, 3×32×32."""
         return cls(3, dropout=dropout, normalize=normalize)
 
     @classmethod
-    def digits(cls, *, normalize: Normalize = group_norm_silu) -> Self:
+    def digits(cls, *, normalize: Normalize = group_norm_silu) -> UNet:
         """Return a net small enough to train on a laptop's CPU in a minute: 1×8×8.
 
         >>> sum(parameter.numel() for parameter in UNet.digits().parameters())
