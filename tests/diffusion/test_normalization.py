@@ -89,6 +89,39 @@ def test_the_kernel_in_triton_s_interpreter():
     assert "skipped" not in done.stdout.splitlines()[-1], done.stdout
 
 
+COMPILES = """
+import triton
+from triton.backends.compiler import GPUTarget
+from companion.diffusion.kernels.group_norm import TILE, _plan
+from companion.diffusion.kernels.group_norm_tiles import backward_tiles, forward_tiles
+
+numbers = {"space": "i32", "apart": "i32", "step": "i32", "eps": "fp32"}
+halves = ("x", "y", "dx", "dy")
+for kernel in (forward_tiles, backward_tiles):
+    for width, space, together in ((4, 1024, True), (12, 1024, False)):
+        layout = (32 * width, space, 1, 32 * width) if together else (32 * width, space, space, 1)
+        sizes = _plan(8, layout, 2, 32, TILE)[1] | {"apart" if together else "step": 1}
+        warps = sizes.pop("num_warps")
+        names = kernel.arg_names
+        kinds = {name: "*bf16" if name in halves else numbers.get(name, "*fp32") for name in names}
+        kinds |= {name: "constexpr" for name in sizes}
+        constants = {(names.index(name),): value for name, value in sizes.items()}
+        source = triton.compiler.ASTSource(kernel, kinds, constants)
+        target = GPUTarget("cuda", 90, 32)
+        built = triton.compile(source, target=target, options={"num_warps": warps})
+        assert len(built.asm["cubin"]) > 1000
+print("built")
+"""
+
+
+def test_the_kernel_compiles_for_a_gpu_that_is_not_there():
+    """The interpreter takes code that the compiler refuses: this has it build for compute 9.0."""
+    pytest.importorskip("triton", reason="pip install triton")
+    command = [sys.executable, "-c", COMPILES]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.endswith("built\n"), done.stdout + done.stderr
+
+
 COMPILED = """
 import sys
 import torch

@@ -69,7 +69,7 @@ def _forward(
         layout = _layout(x)
         grid, sizes = _plan(len(x), layout, x.element_size(), groups, TILE)
         with _on(x):
-            forward_tiles[grid](x, weight, bias, y, mean, deviation, *layout, eps, **sizes)
+            forward_tiles[grid](x, weight, bias, y, mean, deviation, *layout[1:], eps, **sizes)
     return y, mean, deviation
 
 
@@ -87,7 +87,7 @@ def _backward(
         grid, sizes = _plan(len(x), layout, x.element_size(), mean.shape[1], TILE // 2)
         tensors = (dy, x, weight, bias, mean, deviation, dx, dweight, dbias)
         with _on(x):
-            backward_tiles[grid](*tensors, *layout, **sizes)
+            backward_tiles[grid](*tensors, *layout[1:], **sizes)
     return dx, dweight, dbias
 
 
@@ -185,7 +185,8 @@ def _plan(
     filled = SECTOR // bytes_each // wide if apart == 1 else 1
     together = max(1, min(filled, triton.next_power_of_2(groups)))
     positions = min(triton.next_power_of_2(space), max(1, tile // (together * wide)))
-    sizes = {"GROUPS": groups, "GROUP": together, "CHANNEL": wide, "SPACE": positions}
+    sizes = {"GROUPS": groups, "WIDTH": channels // groups, "GROUP": together}
+    sizes |= {"CHANNEL": wide, "SPACE": positions}
     warps = min(16, max(1, together * wide * positions // 512))
     one_tile = {"ONE_TILE": positions >= space, "num_warps": warps}
     return (batch, triton.cdiv(groups, together)), sizes | one_tile

@@ -17,15 +17,22 @@ __all__ = ["backward_tiles", "forward_tiles"]
 @triton.jit
 @no_type_check
 def _place(
-    channels, space, apart, GROUPS: tl.constexpr, GROUP: tl.constexpr, CHANNEL: tl.constexpr
+    space,
+    apart,
+    GROUPS: tl.constexpr,
+    WIDTH: tl.constexpr,
+    GROUP: tl.constexpr,
+    CHANNEL: tl.constexpr,
 ):
     """Return groups, channels, which of these exist, and where their first elements lie."""
     group = tl.program_id(1) * GROUP + tl.arange(0, GROUP)
     inside = tl.arange(0, CHANNEL)[None, :]
-    channel = group[:, None] * (channels // GROUPS) + inside
-    there = (group[:, None] < GROUPS) & (inside < channels // GROUPS)
-    sample = tl.program_id(0).to(tl.int64)
-    return group, channel, there, sample * channels * space + channel.to(tl.int64) * apart
+    channel = group[:, None] * WIDTH + inside
+    there = tl.broadcast_to(group[:, None] < GROUPS, [GROUP, CHANNEL])
+    if CHANNEL > WIDTH:  # where not, the compiler sees whole vectors to load
+        there = there & (inside < WIDTH)
+    sample = tl.program_id(0).to(tl.int64) * (GROUPS * WIDTH)
+    return group, channel, there, sample * space + channel.to(tl.int64) * apart
 
 
 @triton.jit
@@ -56,36 +63,35 @@ def forward_tiles(
     y,
     mean,
     deviation,
-    channels,
     space,
     apart,
     step,
     eps,
     GROUPS: tl.constexpr,
+    WIDTH: tl.constexpr,
     GROUP: tl.constexpr,
     CHANNEL: tl.constexpr,
     SPACE: tl.constexpr,
     ONE_TILE: tl.constexpr,
 ):
     exact = mean.dtype.element_ty
-    group, channel, there, start = _place(channels, space, apart, GROUPS, GROUP, CHANNEL)
-    width = channels // GROUPS
+    group, channel, there, start = _place(space, apart, GROUPS, WIDTH, GROUP, CHANNEL)
     at = tl.arange(0, SPACE)[None, None, :]
 
     real = there[:, :, None] & (at < space)
     tile = tl.load(x + start[:, :, None] + at * step, real, 0.0).to(exact)
-    m, squares = _moments(tile, real, (width * tl.minimum(space, SPACE)).to(exact))
+    m, squares = _moments(tile, real, tl.cast(WIDTH * tl.minimum(space, SPACE), exact))
     if not ONE_TILE:  # take in the other tiles (Chan, Golub and LeVeque, 1979)
         for first in range(SPACE, space, SPACE):
             real = there[:, :, None] & (first + at < space)
             tile = tl.load(x + start[:, :, None] + (first + at) * step, real, 0.0).to(exact)
-            count = (width * tl.minimum(space - first, SPACE)).to(exact)
+            count = tl.cast(WIDTH * tl.minimum(space - first, SPACE), exact)
             m_tile, squares_tile = _moments(tile, real, count)
-            before = (width * first).to(exact)
+            before = tl.cast(WIDTH * first, exact)
             share = count / (before + count)
             squares += squares_tile + (m_tile - m) * (m_tile - m) * share * before
             m += (m_tile - m) * share
-    r = 1.0 / tl.sqrt(squares / (width * space).to(exact) + eps)
+    r = 1.0 / tl.sqrt(squares / tl.cast(WIDTH * space, exact) + eps)
     row = tl.program_id(0) * GROUPS + group
     tl.store(mean + row, m, group < GROUPS)
     tl.store(deviation + row, r, group < GROUPS)
@@ -115,19 +121,18 @@ def backward_tiles(
     dx,
     dweight,
     dbias,
-    channels,
     space,
     apart,
     step,
     GROUPS: tl.constexpr,
+    WIDTH: tl.constexpr,
     GROUP: tl.constexpr,
     CHANNEL: tl.constexpr,
     SPACE: tl.constexpr,
     ONE_TILE: tl.constexpr,
 ):
     exact = mean.dtype.element_ty
-    group, channel, there, start = _place(channels, space, apart, GROUPS, GROUP, CHANNEL)
-    width = channels // GROUPS
+    group, channel, there, start = _place(space, apart, GROUPS, WIDTH, GROUP, CHANNEL)
     at = tl.arange(0, SPACE)[None, None, :]
     row = tl.program_id(0) * GROUPS + group
     m = tl.load(mean + row, group < GROUPS, 0.0)
@@ -148,12 +153,12 @@ def backward_tiles(
             du, normed = _through_silu(tl.load(dy + place, real, 0.0).to(exact), tile, w, b, m, r)
             along += tl.sum(du * normed, 2)
             total += tl.sum(du, 2)
-    channels_of_sample = tl.program_id(0) * channels + channel
+    channels_of_sample = tl.program_id(0) * (GROUPS * WIDTH) + channel
     tl.store(dweight + channels_of_sample, along, there)
     tl.store(dbias + channels_of_sample, total, there)
 
     # the mean gradient of the group, and the part of it along the normed x, change no result
-    count = (width * space).to(exact)
+    count = tl.cast(WIDTH * space, exact)
     level = (tl.sum(w * total, 1) / count)[:, None, None]
     slope = (tl.sum(w * along, 1) / count)[:, None, None]
     if ONE_TILE:
