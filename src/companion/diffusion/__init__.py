@@ -3,8 +3,10 @@
 Importing this package needs neither a GPU nor Triton.
 """
 
+from companion.diffusion.cifar import cifar10
 from companion.diffusion.forward import Denoiser, tear_down
-from companion.diffusion.images import Digits, as_images, digits
+from companion.diffusion.grid import image_grid, write_png
+from companion.diffusion.images import Digits, Pictures, as_images, digits, image_folder
 from companion.diffusion.loss import denoising_loss
 from companion.diffusion.optimal import EmpiricalDenoiser, optimal_denoiser, optimal_noise
 from companion.diffusion.sampling import (
@@ -25,17 +27,21 @@ __all__ = [
     "Digits",
     "EmpiricalDenoiser",
     "HoSchedule",
+    "Pictures",
     "PointDenoiser",
     "Schedule",
     "Trajectory",
     "UNet",
     "ancestral_step",
     "as_images",
+    "cifar10",
     "ddim_step",
     "denoising_loss",
     "digits",
     "dpm_solver_step",
     "greedy_step",
+    "image_folder",
+    "image_grid",
     "moons",
     "optimal_denoiser",
     "optimal_noise",
@@ -46,4 +52,5 @@ __all__ = [
     "spaced_times",
     "swiss_roll",
     "tear_down",
+    "write_png",
 ]

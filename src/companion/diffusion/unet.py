@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from companion.diffusion.blocks import Attention, Block, Doubling, Normalize, embed_time
+from companion.diffusion.blocks import EPSILON, Attention, Block, Doubling, Normalize, embed_time
 from companion.diffusion.normalization import group_norm_silu
 from companion.errors import DataError, ShapeError
 
@@ -91,7 +91,7 @@ class UNet(nn.Module):
         self.first = nn.Conv2d(channels, base, 3, padding=1)
         self.down, self.middle, self.up = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         self._build(widths, [height in attention for height in sizes], blocks, dropout)
-        self.norm = nn.GroupNorm(groups, widths[0], eps=self.up[0].norm1.eps)
+        self.norm = nn.GroupNorm(groups, widths[0], eps=EPSILON)
         self.last = nn.Conv2d(widths[0], channels, 3, padding=1)
         # One matrix tells all blocks the time: a single product in place of one for each block.
         self.shift_widths = [block.conv1.out_channels for block in self._blocks()]
@@ -195,7 +195,8 @@ class UNet(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
         for weight in self.shifts.weight.split(self.shift_widths):
             nn.init.xavier_uniform_(weight)
         for module in self.modules():
