@@ -108,7 +108,7 @@ class _GroupNormSiLU(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx, *gradients):  # pyright: ignore[reportIncompatibleMethodOverride]
         return _gradients(ctx, _backward, gradients[0])
 
 
