@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +74,9 @@ class Log:
         if folder is not None:
             from torch.utils.tensorboard import SummaryWriter
 
-            self._rewrite(folder)
-            self._board = SummaryWriter(str(folder), purge_step=step + 1)
+            with _told(folder):
+                self._rewrite(folder)
+                self._board = SummaryWriter(str(folder), purge_step=step + 1)
 
     def add(self, row: Row) -> None:
         """Append a row.
@@ -87,7 +90,7 @@ class Log:
         )
         if self._folder is None:
             return
-        try:
+        with _told(self._folder):
             if row.keys() <= set(self._columns):
                 self._file.write(_lines(self._columns, [row]))
                 self._file.flush()
@@ -95,26 +98,29 @@ class Log:
                 self._rewrite(self._folder)
             for name in row.keys() - {"step"}:
                 self._board.add_scalar(name, row[name], row["step"])
-        except OSError as error:
-            problem = error.strerror or str(error)
-            raise CheckpointError(f"{self._folder / LOG} cannot be written: {problem}") from error
 
     def advance(self) -> None:
         """Move the bar by one step."""
         self._bar.update()
 
     def settle(self) -> None:
-        """Bring everything to the disk: a checkpoint never knows more than the log."""
+        """Bring everything to the disk: a checkpoint never knows more than the log.
+
+        Raises:
+            CheckpointError: as ``add``.
+        """
         if self._folder is not None:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._board.flush()
+            with _told(self._folder):
+                self._file.flush()
+                os.fsync(self._file.fileno())
+                self._board.flush()
 
     def close(self) -> None:
         self._bar.close()
         if self._folder is not None:
-            self._file.close()
-            self._board.close()
+            with suppress(OSError):  # what matters has been settled
+                self._file.close()
+                self._board.close()
 
     def _rewrite(self, folder: Path) -> None:
         """Write all rows anew: after a resume, and when a row has a new column."""
@@ -125,6 +131,15 @@ class Log:
         header = ",".join(self._columns) + "\n"
         write_whole(folder / LOG, (header + _lines(self._columns, self.rows)).encode())
         self._file = (folder / LOG).open("a", encoding="utf-8", newline="")
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        problem = error.strerror or str(error)
+        raise CheckpointError(f"the log in {folder} cannot be written: {problem}") from error
 
 
 def _lines(columns: list[str], rows: list[Row]) -> str:

@@ -18,6 +18,9 @@ from companion.training.recipe import Recipe, learning_rate
 
 __all__ = ["Trainer"]
 
+# What Accelerate writes into a model; the first holds its autocast.
+MARKS = ("forward", "_original_forward", "_is_accelerate_prepared")
+
 
 class Trainer:
     """Model, optimiser and average of a run, and how a step changes them.
@@ -51,14 +54,18 @@ class Trainer:
             model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         limit = recipe.average
         self.average = None if limit is None else Average(model, limit=limit)
-        self.prepared = devices.accelerator.prepare_model(model)
-        self.called = torch.compile(self.prepared) if recipe.compile else self.prepared
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         made = self._adamw() if optimizer is None else optimizer(self.parameters)
         self.optimizer: torch.optim.Optimizer = made
-        self._stepper = devices.accelerator.prepare_optimizer(made)
         rates = [float(group["lr"]) for group in made.param_groups]
         self._ratios = [rate / rates[0] if rates[0] else 1.0 for rate in rates]
+        self._found = {name: model.__dict__[name] for name in MARKS if name in model.__dict__}
+        model.__dict__.pop(
+            MARKS[-1], None
+        )  # else Accelerate takes it for its own, and does nothing
+        self.prepared = devices.accelerator.prepare_model(model)
+        self.called = torch.compile(self.prepared) if recipe.compile else self.prepared
+        self._stepper = devices.accelerator.prepare_optimizer(made)
         if self.average is not None:
             self.average.restart(model)
 
@@ -84,7 +91,7 @@ class Trainer:
         losses = []
         for micro, rows in enumerate(self.shares):
             self.devices.seed(self.recipe.seed, f"dropout {micro}", step)
-            batch = next(batches) if batches else self.data[self.order.rows(step)[rows]]
+            batch = next(batches) if batches is not None else self.data[self.order.rows(step)[rows]]
             more = micro + 1 < len(self.shares)
             with self.devices.unsynchronised(self.prepared, wanted=more):
                 losses.append(self._backward(step, rows, batch))
@@ -169,9 +176,10 @@ class Trainer:
 
     def release(self) -> None:
         """Take Accelerate's wrapping off the model again, and leave training mode."""
-        accelerator = self.devices.accelerator
-        accelerator.unwrap_model(self.prepared, keep_fp32_wrapper=False)
-        accelerator.free_memory()
+        self.devices.accelerator.free_memory()
+        for name in MARKS:
+            self.model.__dict__.pop(name, None)
+        self.model.__dict__.update(self._found)
         self.model.zero_grad()
         self.model.eval()
 
