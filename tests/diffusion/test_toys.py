@@ -16,6 +16,7 @@ from companion.diffusion import (
     sliced_wasserstein,
     swiss_roll,
 )
+from companion.diffusion.sampling.sampler import Method
 from companion.errors import DataError, ShapeError
 
 TOYS = pytest.mark.parametrize("draw", [moons, swiss_roll, ring])
@@ -128,7 +129,13 @@ def test_it_learns_the_moons_and_greedy_collapses():
         decay.step()
     fresh = moons(2000, generator=generator(1))
     gap = {}
-    for method, steps in (("ancestral", None), ("ddim", 50), ("dpm-solver++", 20), ("greedy", 200)):
+    runs: list[tuple[Method, int]] = [
+        ("ancestral", 200),
+        ("ddim", 50),
+        ("dpm-solver++", 20),
+        ("greedy", 200),
+    ]
+    for method, steps in runs:
         x = sample(model, schedule, (2000, 2), method=method, steps=steps, generator=draws)
         gap[method] = sliced_wasserstein(x, fresh)
     gauss = sliced_wasserstein(torch.randn(2000, 2, generator=draws), fresh)
