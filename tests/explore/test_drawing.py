@@ -10,6 +10,7 @@ import torch
 from companion import explore
 from companion.errors import DataError, NumericsError
 from companion.explore import knobs, labels, marks, picture
+from companion.explore.axes import ground
 from companion.explore.view import View
 
 VIEW = View.of((-2, 2, "x"), (-1, 3, "y"), None)
@@ -37,6 +38,14 @@ def test_view_puts_corners_of_the_plane_on_corners_of_the_frame():
     assert VIEW.to_pixels((-2, -1)) == (left, bottom)
     assert VIEW.to_pixels((2, 3)) == (right, top)
     assert (right - left) / 4 == pytest.approx((bottom - top) / 4, abs=0.5)
+
+
+def test_axis_without_a_label_has_no_ticks_and_no_grid():
+    labelled = ground(View.of((0, 8, "steps"), (0, 4, "height"), None))
+    bare = ground(View.of((0, 8, ""), (0, 4, ""), None))
+    half = ground(View.of((0, 8, "steps"), (0, 4, ""), None))
+    assert labelled.count("<text x=") > half.count("<text x=") > bare.count("<text x=") == 1
+    assert not re.search(r"[MVH]\d", bare)  # the one text left is the empty label itself
 
 
 def test_arrow_ends_at_its_tip_and_length_zero_is_a_disc():

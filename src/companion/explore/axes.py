@@ -27,14 +27,17 @@ def ticks(low: float | int, high: float | int) -> list[float]:
 
 
 def ground(view: View) -> str:
-    """Return the SVG of the frame, the grid lines at the ticks, and the words at the axes."""
+    """Return the SVG of the grid lines at the ticks, and the words at the axes.
+
+    An axis without a label is no scale: it has no ticks and no grid.
+    """
     left, top, right, bottom = view.frame
     lines, words = [], []
-    for value in ticks(*view.x[:2]):
+    for value in ticks(*view.x[:2]) if view.x[2] else ():
         x = pixel(view.to_pixels((value, view.y[0]))[0])
         lines.append((f"M{x} {pixel(top)}V{pixel(bottom)}", value == 0))
         words.append(f'<text x="{x}" y="{pixel(bottom + 20)}">{written(value)}</text>')
-    for value in ticks(*view.y[:2]):
+    for value in ticks(*view.y[:2]) if view.y[2] else ():
         y = pixel(view.to_pixels((view.x[0], value))[1])
         lines.append((f"M{pixel(left)} {y}H{pixel(right)}", value == 0))
         words.append(

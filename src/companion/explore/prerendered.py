@@ -52,7 +52,7 @@ def frames(
         description: what is drawn and what to try; it stands under the title.
         knob: the stops of the slider; two of them make a grid of frames.
         draw: from the value of each stop, by keyword, to marks or a `Frame` (marks and words).
-        x: the axis as ``(low, high, label)``.
+        x: the axis as ``(low, high, label)``; with an empty label it has no ticks and no grid.
         y: likewise.
         background: marks that are the same in all frames, drawn once, below.
         height: of the picture, whose width is 520; without it both axes have the same scale.
