@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -235,7 +236,7 @@ class _Loop:
         state = {
             "recipe": asdict(self.recipe),
             "about": self.about,
-            "versions": {name: version(name) for name in ("companion", "torch", "accelerate")},
+            "versions": _versions(),
             "progress": {"meter": meter.state(), **self.fixed},
             **self.trainer.state(),
         }
@@ -268,6 +269,11 @@ class _Loop:
     def _last_good(self) -> str:
         newest = None if self.folder is None else newest_checkpoint(self.folder)
         return "no checkpoint was saved" if newest is None else f"{newest} is the last good one"
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("companion", "torch", "accelerate")}
 
 
 def _due(step: int, every: int | None) -> bool:

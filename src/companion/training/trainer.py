@@ -54,18 +54,16 @@ class Trainer:
             model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         limit = recipe.average
         self.average = None if limit is None else Average(model, limit=limit)
+        model.to(devices.device)  # an optimiser may make its state, on the device, at once
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         made = self._adamw() if optimizer is None else optimizer(self.parameters)
         self.optimizer: torch.optim.Optimizer = made
         rates = [float(group["lr"]) for group in made.param_groups]
         self._ratios = [rate / rates[0] if rates[0] else 1.0 for rate in rates]
         self._found = {name: model.__dict__[name] for name in MARKS if name in model.__dict__}
-        model.__dict__.pop(
-            MARKS[-1], None
-        )  # else Accelerate takes it for its own, and does nothing
+        model.__dict__.pop(MARKS[-1], None)  # or Accelerate would take the model for its own
         self.prepared = devices.accelerator.prepare_model(model)
         self.called = torch.compile(self.prepared) if recipe.compile else self.prepared
-        self._stepper = devices.accelerator.prepare_optimizer(made)
         if self.average is not None:
             self.average.restart(model)
 
@@ -96,7 +94,7 @@ class Trainer:
             with self.devices.unsynchronised(self.prepared, wanted=more):
                 losses.append(self._backward(step, rows, batch))
         norm = self._clip()
-        self._stepper.step()
+        self.optimizer.step()
         self.optimizer.zero_grad()
         if self.average is not None:
             self.average.update(self.model, step=step)
@@ -176,7 +174,6 @@ class Trainer:
 
     def release(self) -> None:
         """Take Accelerate's wrapping off the model again, and leave training mode."""
-        self.devices.accelerator.free_memory()
         for name in MARKS:
             self.model.__dict__.pop(name, None)
         self.model.__dict__.update(self._found)
