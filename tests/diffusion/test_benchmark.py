@@ -1,0 +1,104 @@
+"""The benchmarks run, judge before they time, and name a peer that is missing."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = {"companion": None, "diffusers": "diffusers", "lucidrains": "denoising_diffusion_pytorch"}
+
+
+def quick(script: str, folder: Path, environment: dict[str, str] | None = None) -> dict[str, Any]:
+    """Run a benchmark on its smallest case and return the results of all contestants."""
+    command = [sys.executable, f"benchmarks/diffusion/{script}.py", "--quick", "--out", folder]
+    environment = os.environ | (environment or {})
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    (written,) = folder.glob("*-cpu.json")
+    assert written.name == f"diffusion-{script}-cpu.json"
+    record = json.loads(written.read_text())
+    assert record["quick"] is True
+    assert record["versions"]["torch"] == torch.__version__
+    assert "diffusers" in record["versions"]
+    (case,) = record["cases"]
+    assert case["matmul"]["flop_per_s"] > 0
+    assert set(case["results"]) == set(NAMES)
+    for name, package in NAMES.items():
+        result = case["results"][name]
+        if package is not None and find_spec(package) is None:
+            assert not result["passed"]
+            assert "ModuleNotFoundError" in result["raised"]
+        else:
+            assert result["passed"], (name, result)
+            check_facts(result, case["matmul"]["flop_per_s"])
+    return case["results"]
+
+
+def check_facts(result: dict[str, Any], ceiling: float) -> None:
+    assert len(result["raw_s"]) == 5
+    assert abs(result["parameters"] / 252_545 - 1) <= 0.03
+    assert result["share_of_matmul"] == pytest.approx(result["flop_per_s"] / ceiling)
+    assert 0 < result["share_of_matmul"] < 1
+
+
+def test_training_steps_are_timed_and_judged(tmp_path):
+    ours = quick("training", tmp_path)["companion"]
+    assert ours["steps_per_s"] == pytest.approx(1 / ours["median_s"])
+    assert ours["flop_per_s"] == pytest.approx(
+        16 * ours["flop_per_picture"] * ours["steps_per_s"], rel=1e-6
+    )
+
+
+def test_samplers_are_timed_and_judged_by_the_calls_of_the_net(tmp_path):
+    results = quick("sampling", tmp_path)
+    ours = results["companion"]
+    assert ours["calls"] == 25
+    assert ours["pictures_per_s"] == pytest.approx(4 / (1000 / 25 * ours["median_s"]))
+
+
+def test_a_net_of_another_size_or_that_does_not_learn_is_not_timed(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)
+    from dataclasses import replace
+
+    from benchmarks.diffusion import _rivals, training
+
+    size = _rivals.SIZES[0]
+    cpu = torch.device("cpu")
+
+    def judged(case_size, change=lambda rival: rival):
+        trainer = training.Trainer(
+            "one",
+            lambda *both: change(_rivals.companion(*both)),
+            (case_size, "fp32", 8, False),
+            cpu,
+        )
+        return trainer.error(trainer())
+
+    assert judged(size) <= 1
+    assert judged(replace(size, parameters=300_000)) > 1
+    deaf = lambda rival: replace(rival, loss=lambda net, x: 1 + 0 * net(x, len(x) * one).sum())  # noqa: E731
+    one = torch.ones(8, dtype=torch.int64)
+    assert judged(size, deaf) > 1
+
+
+def test_a_package_that_is_missing_is_recorded_as_such(tmp_path):
+    (tmp_path / "diffusers.py").write_text("raise ModuleNotFoundError('no diffusers here')")
+    command = [sys.executable, "benchmarks/diffusion/training.py", "--quick", "--out", tmp_path]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "diffusion-training-cpu.json").read_text())
+    (case,) = record["cases"]
+    assert case["results"]["diffusers"]["raised"] == "ModuleNotFoundError: no diffusers here"
+    assert case["results"]["companion"]["passed"]
