@@ -12,6 +12,7 @@ from companion.diffusion.config import (
     NetConfig,
     ScheduleConfig,
 )
+from companion.diffusion.unet import UNet
 from companion.errors import DataError
 from companion.training import Recipe
 
@@ -34,7 +35,15 @@ def test_every_setting_survives_its_file(tmp_path: Path) -> None:
     config = DiffusionConfig(
         data=DataConfig(source="folder", path="a: 1", size=16, channels=3, flip=True),
         schedule=ScheduleConfig(kind="linear", steps=50, largest=0.3),
-        net=NetConfig(base=8, multipliers=(1, 2, 3), attention=(8, 4), blocks=2, dropout=0.25),
+        net=NetConfig(
+            base=8,
+            multipliers=(1, 2, 3),
+            attention=(8, 4),
+            blocks=2,
+            extra=2,
+            dropout=0.25,
+            groups=4,
+        ),
         loss=LossConfig(form="four-noise", weighting="essay"),
         recipe=replace(DiffusionConfig().recipe, clip=None, average=None, rate=3e-5, seed=4),
     )
@@ -139,9 +148,9 @@ def test_the_presets_are_the_published_recipes() -> None:
     assert (cifar.recipe.average, cifar.net.dropout) == (0.9999, 0.1)
 
 
-def test_the_preset_of_cifar10_is_the_net_of_the_paper() -> None:
-    parameters = sum(p.numel() for p in DiffusionConfig.cifar10().build_net().parameters())
-    assert parameters == 35_746_307
+def test_the_presets_have_the_nets_of_their_names() -> None:
+    for name, net in {"digits": UNet.digits(), "cifar10": UNet.cifar10()}.items():
+        assert DiffusionConfig.preset(name).build_net().options == net.options
 
 
 def test_schedules_tear_down_as_far_at_every_number_of_steps() -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from companion.diffusion.config import DataConfig, DiffusionConfig
+from companion.diffusion.evaluate import loss_by_step, sample_quality
 from companion.diffusion.pretrained import export, load_diffusion, pretrained_digits
-from companion.diffusion.train import Diffusion, check_images, is_main_process, train_diffusion
+from companion.diffusion.sources import check_images, held_out_images, training_images
+from companion.diffusion.train import Diffusion, is_main_process, train_diffusion
 from companion.errors import CheckpointError, DataError, NumericsError, ShapeError
 from companion.training import Recipe, fit, newest_checkpoint, read_log
+
+SHIPPED_STEPS = 600  # of the net of the package
+SHIPPED_DISTANCE = 10.0  # Fréchet; real against real is about 2.6
 
 TINY = ["net.base=8", "net.multipliers=[1]", "net.groups=4", "recipe.warmup=0", "recipe.batch=8"]
 
@@ -318,9 +324,41 @@ def test_only_the_first_process_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not is_main_process()
 
 
+def test_digits_are_judged_by_those_not_learned_from() -> None:
+    learned, held_out = training_images(DataConfig()), held_out_images(DataConfig())
+    assert isinstance(learned, Tensor)
+    assert len(learned) + len(held_out) == 1797
+    assert torch.cdist(learned.flatten(1), held_out.flatten(1)).min() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"source": "own"}, r"train_diffusion\(config, data=images\)"),
+        ({"source": "folder"}, r"data\.path is not set"),
+        ({"source": "folder", "path": "/nowhere"}, "/nowhere is no folder"),
+        ({"source": "folder", "path": ".", "channels": 2}, "data.channels is 2; a folder"),
+        ({"source": "cifar10", "path": "/no", "size": 32, "channels": 3}, "/no does not exist"),
+    ],
+)
+def test_images_that_are_not_there_are_missed(settings: dict, complaint: str) -> None:
+    with pytest.raises(DataError, match=complaint):
+        training_images(DataConfig(**settings))
+
+
 def test_the_net_of_the_package_is_the_preset() -> None:
-    shipped = pretrained_digits()
-    assert shipped.config == DiffusionConfig.digits()
-    assert sum(p.numel() for p in shipped.model.parameters()) == 159_697
+    shipped, preset = pretrained_digits(), DiffusionConfig.digits()
+    assert shipped.config == replace(preset, recipe=replace(preset.recipe, steps=SHIPPED_STEPS))
+    assert sum(p.numel() for p in shipped.model.parameters()) == 103_473
     assert weights(shipped.model).dtype == torch.float32
     assert weights(shipped.model).isfinite().all()
+
+
+def test_the_net_of_the_package_makes_digits() -> None:
+    found = sample_quality(pretrained_digits(), 450, method="dpm-solver++", steps=20)
+    assert found.distance < SHIPPED_DISTANCE, found
+    assert min(found.classes) > 15, found
+    assert found.recall > 0.6, found
+    assert found.copied > 0.5 * found.apart, found
+    losses = loss_by_step(pretrained_digits(), held_out_images(DataConfig()))
+    assert losses[1] > 0.5 > losses[100] > losses[500] > 0

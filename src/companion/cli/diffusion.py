@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,15 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
-
-
-@app.callback()
-def start(context: typer.Context) -> None:
-    """Diffusion models: train, sample, evaluate."""
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
-
+app = typer.Typer(rich_markup_mode=None, help="Diffusion models: train, sample, evaluate.")
 
 RunArgument = Annotated[
     Path | None,
@@ -86,20 +81,22 @@ def sample(
     ] = None,
 ) -> None:
     """Make images."""
-    from companion.diffusion.grid import save_grid
+    from companion.diffusion.grid import write_png
 
     trained = _loaded(run)
+    scale = max(1, 32 // trained.config.data.size)  # small pictures are shown larger
     images = trained.sample(count, method=method, steps=steps, seed=seed, progress=True)
-    save_grid(images, out)
+    write_png(out, images, scale=scale)
     typer.echo(f"{count} images, seed {seed}: {out}")
     if each is not None:
-        each.mkdir(parents=True, exist_ok=True)
+        with _written(each):
+            each.mkdir(parents=True, exist_ok=True)
         for number, image in enumerate(images):
-            save_grid(image[None], each / f"{number:05d}.png")
+            write_png(each / f"{number:05d}.png", image[None], padding=0)
         typer.echo(f"each by itself: {each}")
     if trajectory is not None:
         film = trained.film(min(count, 8), method=method, steps=steps, seed=seed)
-        save_grid(film.flatten(0, 1), trajectory, columns=film.shape[1])
+        write_png(trajectory, film.flatten(0, 1), columns=film.shape[1], scale=scale)
         typer.echo(f"from noise to image, {film.shape[1]} moments: {trajectory}")
 
 
@@ -116,19 +113,27 @@ def evaluate(
     file: Annotated[Path | None, typer.Option("--json", help="Write the numbers here.")] = None,
 ) -> None:
     """Judge a net: its loss at every height, and for digits the quality of its samples."""
-    from companion.diffusion.evaluate import held_out_images, loss_by_step, sample_quality
+    from companion.diffusion.evaluate import loss_by_step, sample_quality
+    from companion.diffusion.sources import held_out_images
 
     trained = _loaded(run)
-    result: dict = {"run": str(run or "digits of the package"), "seed": seed}
-    result["loss"] = loss_by_step(trained, held_out_images(trained.config.data, data), seed=seed)
-    _table("denoising loss on held-out images", "t", result["loss"])
+    images = held_out_images(trained.config.data, data)
+    result: dict[str, Any] = {"run": str(run or "the package's digits")}
+    result["loss"] = loss_by_step(trained, images, seed=seed)
+    typer.echo(f"loss at step t, on {len(images)} images that were not learned from")
+    for t, loss in result["loss"].items():
+        typer.echo(f"  t = {t:<6}{loss:.4f}")
     if trained.config.data.source == "digits":
-        samples = trained.sample(count, method=method, steps=steps, seed=seed, progress=True)
-        result["quality"] = sample_quality(samples)
-        _table(f"quality of {count} samples", "", result["quality"])
+        quality = sample_quality(
+            trained, count, method=method, steps=steps, seed=seed, progress=True
+        )
+        result["samples"] = {"method": method, "steps": steps, "seed": seed}
+        result["quality"] = asdict(quality)
+        typer.echo(f"\n{quality}")
     if file is not None:
-        file.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
-        typer.echo(f"written: {file}")
+        with _written(file):
+            file.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
+        typer.echo(f"\nwritten: {file}")
 
 
 @app.command("export")
@@ -170,11 +175,9 @@ def _loaded(run: Path | None) -> Diffusion:
     return pretrained_digits(device=device) if run is None else load_diffusion(run, device=device)
 
 
-def _table(title: str, head: str, rows: dict) -> None:
-    width = max(len(str(name)) for name in [*rows, head])
-    typer.echo(f"\n{title}")
-    for name, value in rows.items():
-        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
-        typer.echo(
-            f"  {head} {name!s:>{width}}  {shown}" if head else f"  {name:<{width}}  {shown}"
-        )
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror or error}") from error

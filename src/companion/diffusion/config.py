@@ -23,7 +23,8 @@ class DataConfig:
     """Which images: scikit-learn's digits, a folder, CIFAR-10's binary files, or one's own tensor.
 
     Args:
-        source: "own" means the tensor handed to ``train_diffusion``.
+        source: "digits" means those of even index, the others are held out; "own" the tensor
+            handed to ``train_diffusion``.
         path: the folder of images; the folder or archive of CIFAR-10.
         size: pixels a side.
         flip: mirror every image left to right with probability 1/2.
@@ -87,6 +88,7 @@ class NetConfig:
     multipliers: tuple[int, ...] = (1, 2)
     attention: tuple[int, ...] = ()
     blocks: int = 1
+    extra: int = 0
     dropout: float = 0.0
     groups: int = 8
 
@@ -138,7 +140,7 @@ class DiffusionConfig:
             ),
             schedule=ScheduleConfig(kind="linear"),
             net=NetConfig(
-                base=128, multipliers=(1, 2, 2, 2), attention=(16,), blocks=2, dropout=0.1,
+                base=128, multipliers=(1, 2, 2, 2), attention=(16,), blocks=2, extra=1, dropout=0.1,
                 groups=32,
             ),
             recipe=Recipe(
@@ -218,6 +220,7 @@ class DiffusionConfig:
             attention=self.net.attention,
             size=self.data.size,
             blocks=self.net.blocks,
+            extra=self.net.extra,
             dropout=self.net.dropout,
             groups=self.net.groups,
         )

@@ -13,16 +13,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from companion import pick_device
-from companion.diffusion.config import DataConfig, DiffusionConfig
-from companion.diffusion.images import as_images, digits
+from companion.diffusion.config import DiffusionConfig
 from companion.diffusion.loss import denoising_loss
 from companion.diffusion.sampling.sampler import Method, sample
 from companion.diffusion.schedule import Schedule
+from companion.diffusion.sources import check_images, training_images
 from companion.diffusion.unet import UNet
-from companion.errors import DataError, ShapeError
+from companion.errors import DataError
 from companion.training import Draws, Run, fit, newest_checkpoint
 
-__all__ = ["SETTINGS", "Diffusion", "check_images", "is_main_process", "train_diffusion"]
+__all__ = ["SETTINGS", "Diffusion", "is_main_process", "train_diffusion"]
 
 SETTINGS = "config.yaml"  # beside the checkpoints: the whole configuration, for people and resumes
 
@@ -147,7 +147,7 @@ def train_diffusion(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.recipe.seed)
         model = config.build_net()
-    images = check_images(_training_images(config.data) if data is None else data, config.data)
+    images = training_images(config.data) if data is None else check_images(data, config.data)
     if os.environ.get("WORLD_SIZE", "1") == "1":  # of several processes, Accelerate places each
         model.to(pick_device() if device is None else device)
     if folder is not None and newest_checkpoint(folder) is None:
@@ -179,26 +179,6 @@ def is_main_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def check_images(images: Tensor, config: DataConfig) -> Float[Tensor, "image channel height width"]:
-    """Return images as ``as_images`` does, if they have the configured channels and size.
-
-    Raises:
-        ShapeError: for other channels or another size.
-        DataError: for what ``as_images`` refuses, and for images that were left in [0, 1].
-    """
-    images = as_images(images)
-    wanted = (config.channels, config.size, config.size)
-    if images.shape[1:] != wanted:
-        found, expected = tuple(images.shape), ", ".join(map(str, wanted))
-        settings = "data.channels, and twice data.size"
-        raise ShapeError(f"images have shape {found}; expected [image, {expected}]: {settings}")
-    low, high = (float(bound) for bound in images.aminmax())
-    if low >= 0 and high > 0:
-        found = f"images reach from {low:g} to {high:g}, none below 0; expected [-1, 1]"
-        raise DataError(f"{found}: 2 * images - 1 brings [0, 1] there")
-    return images
-
-
 def _loss(
     config: DiffusionConfig, schedule: Schedule
 ) -> Callable[[nn.Module, Tensor, Draws], Tensor]:
@@ -222,13 +202,3 @@ def _note(config: DiffusionConfig, folder: Path) -> None:
     if is_main_process():
         folder.mkdir(parents=True, exist_ok=True)
         config.to_yaml(folder / SETTINGS)
-
-
-def _training_images(config: DataConfig) -> Tensor:
-    if config.source == "digits":
-        return digits().images
-    if config.source == "own":
-        raise DataError("data.source is 'own'; expected train_diffusion(config, data=images)")
-    if config.path is None:
-        raise DataError(f"data.path is not set; expected the place of the images, {config.source}")
-    raise NotImplementedError
