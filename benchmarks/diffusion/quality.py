@@ -21,8 +21,8 @@ from companion.training import Recipe, fit
 
 SAMPLERS = {
     "ancestral": (1000, 200, 100, 50, 20, 10),
-    "ddim": (1000, 200, 100, 50, 20, 10, 5),
-    "dpm-solver++": (100, 50, 20, 15, 10, 5),
+    "ddim": (200, 100, 50, 20, 10, 5),
+    "dpm-solver++": (50, 20, 15, 10, 5),
     "greedy": (1000, 100, 20),
 }
 MEASURED = ("distance", "floor", "confidence", "precision", "recall", "copied", "apart")
@@ -79,7 +79,7 @@ def main() -> None:
     options = arguments(__doc__)
     options.device = torch.device("cpu")  # digits of record are those of a CPU
     seeds = [0] if options.quick else [0, 1, 2]
-    lengths = [20] if options.quick else [300, 1000, 3000]
+    lengths = [60] if options.quick else [300, 1000, 2000]
     losses = []
     for form in ("reduced", "four-noise"):
         for steps in lengths:
@@ -87,7 +87,7 @@ def main() -> None:
             losses.append({"form": form, "steps": steps, "distance": found})
             print(losses[-1], flush=True)
     schedules = []
-    for T in (50, 200):
+    for T in (30, 50, 100):
         for name, largest in (("copied", 0.02), ("scaled", 20 / T)):
             schedule = Schedule.su(T, largest=largest)
             found = [points(schedule, "reduced", lengths[-1], s) for s in seeds]
@@ -97,7 +97,7 @@ def main() -> None:
     pairs = [[torch.Generator().manual_seed(s) for s in pair] for pair in ((10, 11), (12, 13))]
     real = [[moons(4000, generator=generator) for generator in pair] for pair in pairs]
     samplers = {"ddim": (10,)} if options.quick else SAMPLERS
-    steps, count = (20, 200) if options.quick else (3000, 450)
+    steps, count = (120, 200) if options.quick else (2000, 450)
     rows = [build_digits(s, steps=steps, count=count, samplers=samplers) for s in seeds]
     record = {
         "losses": losses,
