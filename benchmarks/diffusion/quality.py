@@ -98,13 +98,15 @@ def main() -> None:
     real = [[moons(4000, generator=generator) for generator in pair] for pair in pairs]
     samplers = {"ddim": (10,)} if options.quick else SAMPLERS
     steps, count = (120, 200) if options.quick else (2000, 450)
-    rows = [build_digits(s, steps=steps, count=count, samplers=samplers) for s in seeds]
+    rows = []
+    for seed in seeds:
+        rows += build_digits(seed, steps=steps, count=count, samplers=samplers)
     record = {
         "losses": losses,
         "schedules": schedules,
         "floor": [round(sliced_wasserstein(*pair), 4) for pair in real],
         "steps": steps,
-        "digits": sum(rows, []),
+        "digits": rows,
     }
     print(write("diffusion-quality", options, ["scikit-learn"], record))
 
