@@ -20,7 +20,7 @@ from companion.errors import CheckpointError, DataError, NumericsError, ShapeErr
 from companion.training import Recipe, fit, newest_checkpoint, read_log
 
 SHIPPED_STEPS = 600  # of the net of the package
-SHIPPED_DISTANCE = 10.0  # Fréchet; real against real is about 2.6
+SHIPPED_DISTANCE = 6.0  # Fréchet; real against real is about 1.2, seeds reach 3.9 to 4.9
 
 TINY = ["net.base=8", "net.multipliers=[1]", "net.groups=4", "recipe.warmup=0", "recipe.batch=8"]
 
