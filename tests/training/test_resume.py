@@ -183,7 +183,7 @@ def test_shared_weights_and_other_precisions_are_kept(tmp_path):
         def forward(self, x):
             return self.second(self.first(x).relu())
 
-    run = fit(Tied(), loss, DATA, replace(RECIPE, steps=3), folder=tmp_path, progress=False)
+    run = fit(Tied(), loss, DATA, replace(RECIPE, steps=6), folder=tmp_path, progress=False)
     saved, now = read_checkpoint(tmp_path).model, run.model.state_dict()
     assert saved.keys() == now.keys()
     assert all(torch.equal(saved[k], now[k]) and saved[k].dtype == now[k].dtype for k in now)
