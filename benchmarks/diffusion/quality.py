@@ -8,6 +8,7 @@ Run: ``python benchmarks/diffusion/quality.py`` (``--quick``: one seed, few step
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -25,10 +26,14 @@ SAMPLERS = {
     "dpm-solver++": (50, 20, 15, 10, 5),
     "greedy": (1000, 100, 20),
 }
+Form = Literal["reduced", "four-noise"]
+FORMS: tuple[Form, ...] = ("reduced", "four-noise")
 MEASURED = ("distance", "floor", "confidence", "precision", "recall", "copied", "apart")
 
 
-def train(net: nn.Module, data: Tensor, schedule: Schedule, form: str, recipe: Recipe) -> nn.Module:
+def train(
+    net: nn.Module, data: Tensor, schedule: Schedule, form: Form, recipe: Recipe
+) -> nn.Module:
     """Return the averaged net, trained with one form of the loss."""
 
     def loss(model, batch, draws):
@@ -40,7 +45,7 @@ def train(net: nn.Module, data: Tensor, schedule: Schedule, form: str, recipe: R
     return fit(net, loss, data, recipe, progress=False).average
 
 
-def points(schedule: Schedule, form: str, steps: int, seed: int) -> float:
+def points(schedule: Schedule, form: Form, steps: int, seed: int) -> float:
     """Return the distance of 4000 points built by a fresh net from as many real ones."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
@@ -81,7 +86,7 @@ def main() -> None:
     seeds = [0] if options.quick else [0, 1, 2]
     lengths = [60] if options.quick else [300, 1000, 2000]
     losses = []
-    for form in ("reduced", "four-noise"):
+    for form in FORMS:
         for steps in lengths:
             found = [points(Schedule.su(200, largest=0.1), form, steps, s) for s in seeds]
             losses.append({"form": form, "steps": steps, "distance": found})

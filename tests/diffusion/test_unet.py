@@ -74,7 +74,7 @@ def test_memory_format_changes_nothing():
     net = shaken(small()).double()
     x, t = torch.randn(2, 2, 8, 8, dtype=torch.float64), torch.tensor([3, 700])
     y = net(x, t)
-    wide = net.to(memory_format=torch.channels_last)
+    wide = net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     torch.testing.assert_close(wide(x.to(memory_format=torch.channels_last), t), y)
 
 
