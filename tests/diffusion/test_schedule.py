@@ -37,7 +37,8 @@ def assert_exact(schedule: Schedule) -> None:
     tables = (schedule.beta, schedule.alpha_bar, schedule.beta_bar)
     for found, true in zip(tables, (beta, alpha_bar, beta_bar), strict=True):
         true = torch.tensor(true, dtype=torch.float64)
-        assert ((found[1:] / true - 1).abs() < 3e-15).all()
+        allowed = 3e-15 + 2.3e-16 * true.log().abs()  # what a rounded logarithm can tell
+        assert ((found[1:] / true - 1).abs() < allowed).all()
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
