@@ -25,7 +25,7 @@ def gau_attention(
     normalize: Normalizer = relu2,
     causal: bool = False,
     mask: Bool[Tensor, "batch seq"] | None = None,
-    length: float | None = None,
+    length: int | float | None = None,
 ) -> Float[Tensor, "batch seq value"]:
     r"""Mix the values: :math:`AV` with :math:`A = \mathrm{relu}^2(QK^\top/\sqrt s)/n`.
 
@@ -49,10 +49,9 @@ def gau_attention(
             not positive.
 
     >>> import torch
-    >>> q = k = torch.tensor([[[1.0], [1.0]]])
-    >>> gau_attention(q, k, torch.tensor([[[2.0], [6.0]]]), length=4)
-    tensor([[[2.],
-             [2.]]])
+    >>> q = k = v = torch.ones(1, 8, 1)
+    >>> gau_attention(q, k, v, length=4).flatten()
+    tensor([2., 2., 2., 2., 2., 2., 2., 2.])
     """
     _, n, s = check_inputs({"q": q, "k": k}, v, mask)
     check_length(length)
@@ -66,7 +65,7 @@ def gau_attention(
     return mixed
 
 
-def check_length(length: float | None) -> None:
+def check_length(length: int | float | None) -> None:
     """Refuse a fixed length that is not positive."""
     if length is not None and not length > 0:
         raise DataError(f"length is {length}; expected a number above 0, or None")

@@ -70,8 +70,8 @@ def softmax_plus(
     allowed: Allowed,
     length: Length,
     *,
-    base: float = 512,
-    minimum_length: float = 1,
+    base: int | float = 512,
+    minimum_length: int | float = 1,
 ) -> Scores:
     r"""Return the softmax of :math:`s \log n / \log 512`, n being ``length``.
 

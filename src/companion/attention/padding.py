@@ -34,7 +34,7 @@ def keys_that_count(
     *,
     causal: bool,
     mask: Bool[Tensor, "batch seq"] | None,
-    length: float | None,
+    length: int | float | None,
     like: Tensor,
 ) -> Float[Tensor, "batch_or_1 query_or_1 1"]:
     """Return how many keys count for each query, at least 1.

@@ -63,7 +63,7 @@ class GatedAttentionUnit(nn.Module):
         causal: bool = False,
         attention: Literal["quad", "mixed_chunk"] = "quad",
         chunk: int = 256,
-        length: float | None = None,
+        length: int | float | None = None,
         rope: bool = True,
         attend: Callable[..., Tensor] = fastest,
     ) -> None:
