@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from companion.diffusion.schedule import Schedule
-from companion.diffusion.settings import amend, plain, read_options, read_yaml
 from companion.diffusion.unet import UNet
 from companion.errors import DataError
 from companion.training import Recipe
+from companion.training.settings import amend, plain, read_options, read_yaml
 
 __all__ = ["DataConfig", "DiffusionConfig", "LossConfig", "NetConfig", "ScheduleConfig"]
 
