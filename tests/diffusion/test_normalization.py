@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from companion.diffusion import normalization
 from companion.diffusion.normalization import fastest, group_norm_silu
 from companion.errors import ShapeError
+from companion.training import devices
 
 ROOT = Path(__file__).resolve().parents[2]
 INTERPRETED = os.environ | {"TRITON_INTERPRET": "1"}
@@ -65,16 +65,16 @@ def test_the_fastest_on_cuda_is_the_kernel_and_without_triton_one_warning(monkey
     pytest.importorskip("triton", reason="pip install triton")
     from companion.diffusion.kernels import group_norm
 
-    normalization._has_triton.cache_clear()
+    devices._found_triton.cache_clear()
     assert fastest("cuda:1") is group_norm.group_norm_silu
-    monkeypatch.setattr(normalization, "find_spec", lambda name: None)
-    normalization._has_triton.cache_clear()
+    monkeypatch.setattr(devices, "find_spec", lambda name: None)
+    devices._found_triton.cache_clear()
     with pytest.warns(UserWarning, match="Triton is not installed"):
         assert fastest("cuda") is group_norm_silu
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert fastest("cuda") is group_norm_silu
-    normalization._has_triton.cache_clear()
+    devices._found_triton.cache_clear()
 
 
 def test_the_kernel_in_triton_s_interpreter():

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
-from functools import cache
-from importlib.util import find_spec
 from typing import Any
 
 from torch import Tensor
 
 from companion.attention.gau import gau_attention
 from companion.attention.mixed_chunk import mixed_chunk_attention
+from companion.training.devices import has_triton
 
 __all__ = ["fastest"]
+
+UNFUSED = "attention runs unfused on CUDA"
 
 
 def fastest(*tensors: Tensor, **options: Any) -> Tensor:
@@ -29,17 +29,8 @@ def fastest(*tensors: Tensor, **options: Any) -> Tensor:
     tensor([0.5000, 0.5000])
     """
     reference: Callable[..., Tensor] = {3: gau_attention, 5: mixed_chunk_attention}[len(tensors)]
-    if not tensors[0].is_cuda or not _has_triton():
+    if not tensors[0].is_cuda or not has_triton(UNFUSED):
         return reference(*tensors, **options)
     from companion.attention import kernels
 
     return getattr(kernels, reference.__name__)(*tensors, **options)
-
-
-@cache
-def _has_triton() -> bool:
-    """Say whether Triton is installed; if not, warn, once."""
-    found = find_spec("triton") is not None
-    if not found:
-        warnings.warn("Triton is not installed: attention runs unfused on CUDA", stacklevel=4)
-    return found

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
-from functools import cache
-from importlib.util import find_spec
 
 import torch
 from jaxtyping import Float
@@ -13,8 +10,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from companion.errors import ShapeError
+from companion.training.devices import has_triton
 
 __all__ = ["fastest", "group_norm_silu"]
+
+UNFUSED = "group norms run unfused on CUDA"
 
 
 def group_norm_silu(
@@ -63,17 +63,8 @@ def fastest(device: torch.device | str) -> Callable[..., Tensor]:
     >>> fastest("cpu") is group_norm_silu
     True
     """
-    if torch.device(device).type != "cuda" or not _has_triton():
+    if torch.device(device).type != "cuda" or not has_triton(UNFUSED):
         return group_norm_silu
     from companion.diffusion.kernels import group_norm
 
     return group_norm.group_norm_silu
-
-
-@cache
-def _has_triton() -> bool:
-    """Say whether Triton is installed; if not, warn, once."""
-    found = find_spec("triton") is not None
-    if not found:
-        warnings.warn("Triton is not installed: group norms run unfused on CUDA", stacklevel=3)
-    return found

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -12,7 +15,7 @@ from torch import Tensor, nn
 from companion.errors import DataError
 from companion.training.order import seed_of
 
-__all__ = ["Devices", "devices_for", "kept_random_state", "place"]
+__all__ = ["Devices", "devices_for", "has_triton", "kept_random_state", "place"]
 
 
 class Devices:
@@ -136,3 +139,18 @@ def place(batch: Any, device: torch.device, *, channels_last: bool) -> Any:
     if isinstance(batch, list | tuple):
         return type(batch)(place(v, device, channels_last=channels_last) for v in batch)
     return batch
+
+
+def has_triton(without: str) -> bool:
+    """Say whether Triton is installed; if not, warn, once, of what follows: ``without``."""
+    if torch.compiler.is_compiling():  # which looks past a cache, and says so
+        return find_spec("triton") is not None
+    return _found_triton(without)
+
+
+@cache
+def _found_triton(without: str) -> bool:
+    found = find_spec("triton") is not None
+    if not found:
+        warnings.warn(f"Triton is not installed: {without}", stacklevel=4)
+    return found
