@@ -61,20 +61,18 @@ def mixed_chunk_attention(
         return v.clone()
     tensors, order, tokens = packed([*named.values(), v], mask)
     qq, kq, ql, kl, v = (in_chunks(tensor, min(chunk, n)) for tensor in tensors)
-    scores = ((qq * s**-0.5) @ kq.mT).relu() * chunk**-0.5
-    weights = scores.square()
-    mixed = (weights.tril() if causal else weights) @ v
-    states = kl.mT @ v  # Kᵀ V of every chunk, [batch, group, key, value]
-    if causal:  # of the earlier chunks, all of them full: group g has g·c tokens before it
-        states = functional.pad(states[:, :-1].cumsum(dim=1), (0, 0, 0, 0, 1, 0))
-        seen = torch.arange(ql.shape[1], device=v.device).clamp_min(1) * chunk
+    weights = ((qq * (s * chunk) ** -0.5) @ kq.mT).relu_().square()
+    near = (weights.tril_() if causal else weights) @ v
+    # Keys are divided before the sum over tokens, which float16 could not hold.
+    if causal:  # of the earlier chunks, all of them full: before group g there are g
+        states = functional.pad(((kl / chunk).mT @ v)[:, :-1].cumsum(dim=1), (0, 0, 0, 0, 1, 0))
+        earlier = torch.arange(ql.shape[1], device=v.device).clamp_min(1)
+        mixed = flat(near + divided(ql, earlier[:, None, None]) @ states)
     else:
-        states = states.sum(dim=1, keepdim=True)
-        seen = torch.full((1,), n, device=v.device) if tokens is None else tokens.clamp_min(1)
-    seen = rearrange(seen, "group -> 1 group 1 1" if causal else "batch -> batch 1 1 1")
-    mixed = mixed + (ql / seen) @ states
-    mixed = rearrange(mixed, "batch group row value -> batch (group row) value")[:, :n]
-    return unpacked(mixed, order, mask)
+        count = torch.full((1,), n, device=v.device) if tokens is None else tokens.clamp_min(1)
+        states = divided(flat(kl), count[:, None, None]).mT @ flat(v)
+        mixed = flat(near) + flat(ql) @ states
+    return unpacked(mixed[:, :n], order, mask)
 
 
 def packed(
@@ -112,6 +110,19 @@ def in_chunks(
     missing = -tensor.shape[1] % rows
     filled = functional.pad(tensor, (0, 0, 0, missing)) if missing else tensor
     return rearrange(filled, "batch (group row) width -> batch group row width", row=rows)
+
+
+def flat(
+    tensor: Float[Tensor, "batch group row width"],
+) -> Float[Tensor, "batch seq width"]:
+    """Put the chunks behind one another again."""
+    return rearrange(tensor, "batch group row width -> batch (group row) width")
+
+
+def divided(tensor: Tensor, count: Tensor) -> Tensor:
+    """Divide by whole numbers, in float32 at least: the lower precisions would round them."""
+    exact = torch.promote_types(tensor.dtype, torch.float32)
+    return (tensor / count.to(exact)).to(tensor.dtype)
 
 
 def check_chunk(chunk: int) -> None:

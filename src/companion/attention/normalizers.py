@@ -24,14 +24,16 @@ that may see none."""
 def relu2(scores: Scores, allowed: Allowed, length: Length) -> Scores:
     r"""Return :math:`\mathrm{relu}(s)^2 / n`, n being ``length``: ``eq-flash-relu2``.
 
-    The root of n is taken out before the square, so that float16 neither overflows nor loses more
-    than it must.
+    The root of n is taken out before the square, so that the square does not overflow, and in
+    float32 at least, since bfloat16 would round it.
 
     >>> relu2(torch.tensor([[[-1.0, 2.0, 4.0]]]), None, torch.full((1, 1, 1), 4.0))
     tensor([[[0., 1., 4.]]])
     """
-    weights = (scores.relu() * length.rsqrt().to(scores.dtype)).square()
-    return _only(weights, allowed)
+    weights = (scores * length.rsqrt()).relu_().square()
+    if allowed is not None:
+        weights.masked_fill_(~allowed, 0)
+    return weights.to(scores.dtype)
 
 
 def self_normalized_relu2(scores: Scores, allowed: Allowed, length: Length) -> Scores:

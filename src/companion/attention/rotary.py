@@ -17,7 +17,7 @@ def rotate(
     *,
     start: int = 0,
     interleaved: bool = True,
-    base: float = 10_000.0,
+    base: int | float = 10_000,
 ) -> Float[Tensor, "... seq key"]:
     r"""Turn pair i of the token at position m by the angle :math:`m\,\mathrm{base}^{-2i/s}`.
 
@@ -26,7 +26,8 @@ def rotate(
     with one are useless with the other.
 
     Args:
-        x: s numbers for each token, s even; angles are float32, float64 for float64.
+        x: s numbers for each token, s even. Angles, their sines and the turn are computed in
+            float32 at least.
         start: the position of the first token.
         interleaved: pairs are (0, 1), (2, 3) … as in bert4keras and GAU-α; else (0, s/2),
             (1, s/2 + 1) … as in the paper's own code of FLASH.
@@ -47,14 +48,14 @@ def rotate(
     a, b = rearrange(x, f"... {pairs}", two=2)
     turned = torch.stack([a * cos - b * sin, b * cos + a * sin])
     back = "... (pair two)" if interleaved else "... (two pair)"
-    return rearrange(turned, f"two ... pair -> {back}")
+    return rearrange(turned, f"two ... pair -> {back}").to(x.dtype)
 
 
 def _turns(
-    positions: Int64[Tensor, " seq"], key: int, *, base: float, dtype: torch.dtype
+    positions: Int64[Tensor, " seq"], key: int, *, base: int | float, dtype: torch.dtype
 ) -> tuple[Float[Tensor, "seq pair"], Float[Tensor, "seq pair"]]:
     """Return cosine and sine of every position's angles."""
     exact = torch.promote_types(dtype, torch.float32)
     pair = torch.arange(key // 2, device=positions.device, dtype=exact)
     angles = positions.to(exact)[:, None] * base ** (-2 * pair / key)
-    return angles.cos().to(dtype), angles.sin().to(dtype)
+    return angles.cos(), angles.sin()
