@@ -3,9 +3,13 @@
 Importing this package needs neither a GPU nor Triton.
 """
 
+from companion.attention.architecture import Architecture
 from companion.attention.backend import fastest
+from companion.attention.encoder import Block, Encoder, TokenEncoder
 from companion.attention.gau import gau_attention
 from companion.attention.mixed_chunk import mixed_chunk_attention
+from companion.attention.models import LanguageModel, MaskedLanguageModel, cross_entropy
+from companion.attention.norm import ScaleNorm, make_norm
 from companion.attention.normalizers import (
     Normalizer,
     relu2,
@@ -14,13 +18,26 @@ from companion.attention.normalizers import (
     softmax_plus,
 )
 from companion.attention.rotary import rotate
+from companion.attention.transformer import FeedForward, MultiHeadAttention, TransformerLayer
 from companion.attention.unit import GatedAttentionUnit
 
 __all__ = [
+    "Architecture",
+    "Block",
+    "Encoder",
+    "FeedForward",
     "GatedAttentionUnit",
+    "LanguageModel",
+    "MaskedLanguageModel",
+    "MultiHeadAttention",
     "Normalizer",
+    "ScaleNorm",
+    "TokenEncoder",
+    "TransformerLayer",
+    "cross_entropy",
     "fastest",
     "gau_attention",
+    "make_norm",
     "mixed_chunk_attention",
     "relu2",
     "rotate",

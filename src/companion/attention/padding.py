@@ -8,7 +8,15 @@ from torch import Tensor
 
 from companion.errors import DataError, ShapeError
 
-__all__ = ["allowed_keys", "check_inputs", "check_mask", "keys_that_count", "without_padding"]
+__all__ = [
+    "allowed_keys",
+    "check_inputs",
+    "check_mask",
+    "check_sequence",
+    "check_tokens",
+    "keys_that_count",
+    "without_padding",
+]
 
 
 def allowed_keys(
@@ -116,5 +124,44 @@ def check_inputs(
             found = f"{name} has shape {tuple(tensor.shape)}, {first} {tuple(q.shape)}"
             raise ShapeError(f"{found}; expected the same batch, seq and, except for v, width")
     batch, seq, width = q.shape
+    if width == 0:
+        raise ShapeError(f"{first} has shape {tuple(q.shape)}; expected at least one number each")
     check_mask(mask, batch, seq)
     return batch, seq, width
+
+
+def check_sequence(x: Tensor, dim: int, mask: Tensor | None) -> None:
+    """Refuse what is not [batch, seq, dim], or a mask that does not fit.
+
+    Raises:
+        ShapeError, DataError: saying what was found.
+    """
+    if x.ndim != 3 or x.shape[2] != dim:
+        expected = f"[batch, seq, {dim}]"
+        raise ShapeError(f"x has shape {tuple(x.shape)}; expected {expected}")
+    check_mask(mask, *x.shape[:2])
+
+
+def check_tokens(
+    tokens: Tensor, vocabulary: int, mask: Tensor | None, *, name: str = "tokens"
+) -> None:
+    """Refuse what is not [batch, seq] whole numbers below ``vocabulary``, or another mask.
+
+    The range is looked at on the CPU alone: on a GPU that would wait for the numbers.
+
+    Raises:
+        ShapeError, DataError: saying what was found, and where.
+    """
+    if not isinstance(tokens, Tensor) or tokens.dtype != torch.int64:
+        found = tokens.dtype if isinstance(tokens, Tensor) else type(tokens).__name__
+        raise DataError(f"{name} are {found}; expected a tensor of torch.int64")
+    if tokens.ndim != 2:
+        raise ShapeError(f"{name} have shape {tuple(tokens.shape)}; expected [batch, seq]")
+    check_mask(mask, *tokens.shape)
+    if tokens.device.type != "cpu" or torch.compiler.is_compiling():
+        return
+    wrong = ((tokens < 0) | (tokens >= vocabulary)).nonzero()
+    if len(wrong):
+        row, column = wrong[0].tolist()
+        found = f"{name}[{row}, {column}] is {int(tokens[row, column])}"
+        raise DataError(f"{found}; expected 0 to {vocabulary - 1}")

@@ -13,9 +13,9 @@ from torch.nn import functional
 from companion.attention.backend import fastest
 from companion.attention.mixed_chunk import check_chunk
 from companion.attention.normalizers import Normalizer, relu2
-from companion.attention.padding import check_mask
+from companion.attention.padding import check_sequence, without_padding
 from companion.attention.rotary import rotate
-from companion.errors import DataError, ShapeError
+from companion.errors import DataError
 
 __all__ = ["GatedAttentionUnit"]
 
@@ -100,7 +100,8 @@ class GatedAttentionUnit(nn.Module):
         Raises:
             ShapeError: if the width of x is not d.
         """
-        self._check(x, mask)
+        check_sequence(x, self.dim, mask)
+        (x,) = without_padding(x, mask=mask)
         u, heads, v = self.project(x)
         mixed = self.attend(*heads, v, causal=self.causal, mask=mask, **self.options)
         return self.to_out(u * mixed)
@@ -114,10 +115,4 @@ class GatedAttentionUnit(nn.Module):
         heads = [z * scale + offset for scale, offset in zip(self.scale, self.offset, strict=True)]
         if self.rope:
             heads = [rotate(head, start=start) for head in heads]
-        return u, heads, v
-
-    def _check(self, x: Tensor, mask: Tensor | None) -> None:
-        if x.ndim != 3 or x.shape[2] != self.dim:
-            expected = f"[batch, seq, {self.dim}]"
-            raise ShapeError(f"x has shape {tuple(x.shape)}; expected {expected}")
-        check_mask(mask, *x.shape[:2])
+        return u, [head.to(v.dtype) for head in heads], v  # autocast leaves the scaling in float32

@@ -1,0 +1,22 @@
+"""Small texts, tokens and windows for language models."""
+
+from companion.text.corpora import read_text, small_text
+from companion.text.tokenizer import (
+    BytePairTokenizer,
+    CharacterTokenizer,
+    Tokenizer,
+    load_tokenizer,
+)
+from companion.text.windows import Windows, hide_tokens, split_tokens
+
+__all__ = [
+    "BytePairTokenizer",
+    "CharacterTokenizer",
+    "Tokenizer",
+    "Windows",
+    "hide_tokens",
+    "load_tokenizer",
+    "read_text",
+    "small_text",
+    "split_tokens",
+]
