@@ -5,6 +5,7 @@ Importing this package needs neither a GPU nor Triton.
 
 from companion.attention.architecture import Architecture
 from companion.attention.backend import fastest
+from companion.attention.decoding import Decoder
 from companion.attention.encoder import Block, Encoder, TokenEncoder
 from companion.attention.gau import gau_attention
 from companion.attention.mixed_chunk import mixed_chunk_attention
@@ -18,12 +19,14 @@ from companion.attention.normalizers import (
     softmax_plus,
 )
 from companion.attention.rotary import rotate
+from companion.attention.sampling import draw
 from companion.attention.transformer import FeedForward, MultiHeadAttention, TransformerLayer
 from companion.attention.unit import GatedAttentionUnit
 
 __all__ = [
     "Architecture",
     "Block",
+    "Decoder",
     "Encoder",
     "FeedForward",
     "GatedAttentionUnit",
@@ -35,6 +38,7 @@ __all__ = [
     "TokenEncoder",
     "TransformerLayer",
     "cross_entropy",
+    "draw",
     "fastest",
     "gau_attention",
     "make_norm",

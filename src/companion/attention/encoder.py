@@ -171,11 +171,11 @@ class TokenEncoder(nn.Module):
         tokens: Int64[Tensor, "batch seq"],
         segments: Int64[Tensor, "batch seq"] | None = None,
     ) -> Float[Tensor, "batch seq dim"]:
-        """Return what enters the encoder."""
+        """Return what enters the encoder, without dropout."""
         x = self.embedding(tokens)
         if self.segment_embedding is not None:
             x = x + self.segment_embedding(tokens.new_zeros(()) if segments is None else segments)
-        return self.dropout(self.norm(x))
+        return self.norm(x)
 
     def forward(
         self,
@@ -197,4 +197,4 @@ class TokenEncoder(nn.Module):
         check_tokens(tokens, self.vocabulary, mask)
         if segments is not None:
             check_tokens(segments, self.segments, None, name="segments")
-        return self.encoder(self.embed(tokens, segments), mask)
+        return self.encoder(self.dropout(self.embed(tokens, segments)), mask)

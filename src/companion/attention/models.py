@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
+from companion.attention.decoding import Decoder
 from companion.attention.encoder import TokenEncoder
-from companion.attention.padding import check_mask
+from companion.attention.padding import check_mask, check_tokens
+from companion.attention.sampling import draw
 from companion.errors import DataError, ShapeError
 
 __all__ = ["LanguageModel", "MaskedLanguageModel", "cross_entropy"]
@@ -145,6 +149,62 @@ class LanguageModel(_Model):
         check_mask(mask, *tokens.shape)
         logits = self(tokens[:, :-1], mask[:, :-1])
         return cross_entropy(logits, tokens[:, 1:], mask[:, 1:] & mask[:, :-1])
+
+    @torch.no_grad()
+    def generate(
+        self,
+        prompt: Int64[Tensor, "batch seq"],
+        *,
+        count: int,
+        temperature: int | float = 1.0,
+        top_k: int | None = None,
+        without: Sequence[int] = (),
+        end: int | None = None,
+        padding: int = 0,
+        generator: torch.Generator | None = None,
+    ) -> Int64[Tensor, "batch longer"]:
+        """Go on with a text, token after token (``Decoder``), without dropout.
+
+        Args:
+            prompt: one token at least, all of them true.
+            count: how many tokens are added at most.
+            temperature, top_k, without, generator: as in ``draw``.
+            end: a row in which this token was drawn is finished; all finished, no more is drawn.
+            padding: what stands in a finished row behind its end.
+
+        Returns:
+            The prompt and what was added.
+
+        Raises:
+            DataError: for an empty prompt, a count below 0, and what ``draw`` refuses.
+            NumericsError: if the model says NaN.
+
+        >>> from companion.attention import Architecture
+        >>> model = Architecture(layers="gau", dim=16, depth=1).language_model(9)
+        >>> model.generate(torch.tensor([[4, 5]]), count=3).shape
+        torch.Size([1, 5])
+        """
+        check_tokens(prompt, self.encoder.vocabulary, None, name="the prompt's tokens")
+        if prompt.numel() == 0:
+            raise DataError(
+                f"the prompt has shape {tuple(prompt.shape)}; expected a token at least"
+            )
+        if count < 0:
+            raise DataError(f"count is {count}; expected 0 or more")
+        decoder, text, new = Decoder(self.encoder, batch=len(prompt)), [prompt], prompt
+        done = torch.zeros(len(prompt), dtype=torch.bool, device=prompt.device)
+        for _ in range(count):
+            logits = self.head(decoder.read(new)[:, -1])
+            drawn = draw(
+                logits, temperature=temperature, top_k=top_k, without=without, generator=generator
+            )
+            new = drawn.masked_fill(done, padding)[:, None]
+            text.append(new)
+            if end is not None:
+                done |= new[:, 0] == end
+                if bool(done.all()):
+                    break
+        return torch.cat(text, dim=1)
 
 
 def check_direction(encoder: nn.Module, *, causal: bool) -> None:

@@ -78,6 +78,7 @@ class GatedAttentionUnit(nn.Module):
         check_chunk(chunk)
         self.dim, self.inner, self.key_dim = dim, expansion * dim, key_dim
         self.causal, self.attention, self.rope, self.attend = causal, attention, rope, attend
+        self.normalize, self.length, self.chunk = normalize, length, chunk
         self.options: dict[str, object] = (
             {"normalize": normalize, "length": length} if attention == "quad" else {"chunk": chunk}
         )

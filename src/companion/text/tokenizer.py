@@ -5,40 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from companion.errors import DataError
 
 __all__ = ["SPECIAL", "BytePairTokenizer", "CharacterTokenizer", "Tokenizer", "load_tokenizer"]
 
-SPECIAL = ("[PAD]", "[UNK]", "[MASK]", "[END]")  # the first numbers, in every tokenizer here
+# The first numbers in every tokenizer here: padding, the unknown, what hides a token, and the end
+SPECIAL = ("[PAD]", "[UNK]", "[MASK]", "[END]")
 FORMAT = "companion.text characters 1"
-
-
-class Tokenizer(Protocol):
-    """What the models of the book need of a tokenizer.
-
-    The numbers 0 to 3 are padding, the unknown, what hides a token, and the end of a text.
-    """
-
-    padding: int
-    unknown: int
-    hidden: int
-    end: int
-
-    def __len__(self) -> int: ...
-
-    def encode(self, text: str) -> list[int]:
-        """Return the tokens of a text, without an end."""
-        ...
-
-    def decode(self, tokens: Iterable[int]) -> str:
-        """Return the text of tokens, without padding and end."""
-        ...
-
-    def to_json(self) -> str:
-        """Return everything that ``load_tokenizer`` needs."""
-        ...
 
 
 class CharacterTokenizer:
@@ -166,7 +141,10 @@ class BytePairTokenizer:
         return self.inner.to_str()
 
 
-def load_tokenizer(source: Path | str) -> CharacterTokenizer | BytePairTokenizer:
+Tokenizer = CharacterTokenizer | BytePairTokenizer
+
+
+def load_tokenizer(source: Path | str) -> Tokenizer:
     """Return the tokenizer that ``to_json`` wrote.
 
     Args:
