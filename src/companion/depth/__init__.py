@@ -3,28 +3,54 @@
 ``ResidualStack`` is N layers of residual branches, normalised after, before or not at all;
 ``DepthScaling`` says how the straight path and the weights of the branches are scaled;
 ``loss_increment`` measures what one optimiser step does to the loss, ``scaling_slope`` how a
-measured number grows with depth, ``magnitude`` how large a matrix is.
+measured number grows with depth, ``magnitude`` how large a matrix is. ``Chain`` is a plain or
+residual network to compare, ``signals`` and ``shake`` measure it at its start, and the ``growth``
+functions say what theory expects.
 """
 
 from companion.depth.blocks import Attention, FeedForward
+from companion.depth.chains import Chain, Wiring, random_orthogonal
+from companion.depth.growth import (
+    aligned_growth,
+    alignment,
+    orthogonal_growth,
+    relu_growth,
+    sample_growth,
+    tied_growth,
+    typical_growth,
+)
 from companion.depth.increment import Increment, loss_increment
 from companion.depth.lamb import Lamb
 from companion.depth.magnitude import magnitude
 from companion.depth.memory import peak_live_bytes
 from companion.depth.scaling import DepthScaling
+from companion.depth.signals import Signals, shake, signals
 from companion.depth.slope import Slope, scaling_slope
 from companion.depth.stack import ResidualStack
 
 __all__ = [
     "Attention",
+    "Chain",
     "DepthScaling",
     "FeedForward",
     "Increment",
     "Lamb",
     "ResidualStack",
+    "Signals",
     "Slope",
+    "Wiring",
+    "aligned_growth",
+    "alignment",
     "loss_increment",
     "magnitude",
+    "orthogonal_growth",
     "peak_live_bytes",
+    "random_orthogonal",
+    "relu_growth",
+    "sample_growth",
     "scaling_slope",
+    "shake",
+    "signals",
+    "tied_growth",
+    "typical_growth",
 ]
