@@ -12,8 +12,8 @@ from torch import Tensor
 __all__ = ["Normalizer", "relu2", "self_normalized_relu2", "softmax", "softmax_plus"]
 
 Scores = Float[Tensor, "batch query key"]
-Allowed = Bool[Tensor, "batch_or_1 query_or_1 key"] | None
-Length = Float[Tensor, "batch_or_1 query_or_1 1"]
+Allowed = Bool[Tensor, "#batch #query key"] | None  # "#": or 1, for all alike
+Length = Float[Tensor, "#batch #query 1"]
 
 Normalizer = Callable[[Tensor, Tensor | None, Tensor], Tensor]
 """``normalize(scores, allowed, length)``: scores q·k/√s; which keys may be seen, None for all; how
