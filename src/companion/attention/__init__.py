@@ -5,9 +5,11 @@ Importing this package needs neither a GPU nor Triton.
 
 from companion.attention.architecture import Architecture
 from companion.attention.backend import fastest
+from companion.attention.config import LanguageConfig, TextConfig
 from companion.attention.decoding import Decoder
 from companion.attention.encoder import Block, Encoder, TokenEncoder
 from companion.attention.gau import gau_attention
+from companion.attention.language import Judgement, Language
 from companion.attention.mixed_chunk import mixed_chunk_attention
 from companion.attention.models import LanguageModel, MaskedLanguageModel, cross_entropy
 from companion.attention.norm import ScaleNorm, make_norm
@@ -18,8 +20,10 @@ from companion.attention.normalizers import (
     softmax,
     softmax_plus,
 )
+from companion.attention.pretrained import export_language, held_out_tokens, load_language
 from companion.attention.rotary import rotate
 from companion.attention.sampling import draw
+from companion.attention.train import train_language
 from companion.attention.transformer import FeedForward, MultiHeadAttention, TransformerLayer
 from companion.attention.unit import GatedAttentionUnit
 
@@ -30,17 +34,24 @@ __all__ = [
     "Encoder",
     "FeedForward",
     "GatedAttentionUnit",
+    "Judgement",
+    "Language",
+    "LanguageConfig",
     "LanguageModel",
     "MaskedLanguageModel",
     "MultiHeadAttention",
     "Normalizer",
     "ScaleNorm",
+    "TextConfig",
     "TokenEncoder",
     "TransformerLayer",
     "cross_entropy",
     "draw",
+    "export_language",
     "fastest",
     "gau_attention",
+    "held_out_tokens",
+    "load_language",
     "make_norm",
     "mixed_chunk_attention",
     "relu2",
@@ -48,4 +59,5 @@ __all__ = [
     "self_normalized_relu2",
     "softmax",
     "softmax_plus",
+    "train_language",
 ]
