@@ -1,4 +1,4 @@
-"""The quadratic attention in blocks: a Triton kernel for the weights, library products for the rest."""
+"""The quadratic attention in blocks: a Triton kernel for the weights, library products beside."""
 
 # No postponed annotations here: custom_op reads the types.
 import torch
@@ -82,7 +82,7 @@ def in_autocast(*tensors: Tensor) -> tuple[Tensor, ...]:
 
 def check_device(q: Tensor) -> None:
     """Refuse tensors that are where Triton does not run."""
-    if q.device.type != "cuda" and isinstance(weight_tiles, triton.JITFunction):
+    if q.device.type != "cuda" and not _interpreted():
         raise DataError(f"q is on {q.device}; the Triton kernel runs on CUDA, the reference here")
 
 
@@ -93,12 +93,18 @@ def on_device(x: Tensor) -> torch.cuda.device:
 
 def precision(x: Tensor) -> str:
     """Return how Triton is to multiply: exactly, or in TF32 where PyTorch would."""
+    if x.dtype == torch.bfloat16 and _interpreted():
+        return "widened"
     matmul = torch.backends.cuda.matmul
     if hasattr(matmul, "fp32_precision"):
         fast = matmul.fp32_precision == "tf32"
     else:
         fast = matmul.allow_tf32
     return "tf32" if fast and x.dtype == torch.float32 else "ieee"
+
+
+def _interpreted() -> bool:
+    return not isinstance(weight_tiles, triton.JITFunction)
 
 
 def gau_forward(q: Tensor, k: Tensor, v: Tensor, root: Tensor, causal: bool) -> Tensor:
@@ -158,7 +164,7 @@ def _launch(
     where: tuple[slice, slice, slice],
     causal: bool,
 ) -> None:
-    """Fill a block of weights, at these sequences, rows and keys, and of slopes if there are any."""
+    """Fill a block of weights, of these sequences, rows and keys, and of slopes if there are."""
     some, rows, keys = where
     root = root.expand(q.shape[:2])[some, rows]
     q, k = q[some, rows], k[some, keys]
@@ -190,14 +196,15 @@ class _Attention(torch.autograd.Function):
     """The way through autograd without ``torch.compile``: cheaper to call than an operator."""
 
     @staticmethod
-    def forward(ctx, q: Tensor, k: Tensor, v: Tensor, root: Tensor, causal: bool) -> Tensor:
-        _keep(ctx, (q, k, v, root, causal), None)
-        return gau_forward(q, k, v, root, causal)
+    def forward(ctx, *inputs) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        _keep(ctx, inputs, None)
+        return gau_forward(*inputs)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, *gradients):  # pyright: ignore[reportIncompatibleMethodOverride]
-        return *gau_backward(gradients[0], *ctx.saved_tensors, ctx.causal), None, None
+        q, k, v, root = ctx.saved_tensors
+        return *gau_backward(gradients[0], q, k, v, root, ctx.causal), None, None
 
 
 def _keep(ctx, inputs, output) -> None:

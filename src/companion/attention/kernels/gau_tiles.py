@@ -7,7 +7,18 @@ from typing import no_type_check
 import triton
 import triton.language as tl
 
-__all__ = ["weight_tiles"]
+__all__ = ["product", "weight_tiles"]
+
+
+@triton.jit
+@no_type_check
+def product(a, b, total, PRECISION: tl.constexpr):
+    """Return total + a b, summed in float32."""
+    if PRECISION == "widened":  # the interpreter would multiply the bits of bfloat16
+        a, b = a.to(tl.float32), b.to(tl.float32)
+        return tl.dot(a, b, total, input_precision="ieee")
+    else:  # noqa: RET505  (Triton compiles one of two branches, not what follows one)
+        return tl.dot(a, b, total, input_precision=PRECISION)
 
 
 @triton.jit
@@ -54,7 +65,7 @@ def weight_tiles(
             q_tile = tl.load(at, row_there[:, None] & there, 0.0)
             at = k + sequence * k_batch + far_column[:, None] * k_row + number[None, :]
             k_tile = tl.load(at, column_there[:, None] & there, 0.0)
-            score = tl.dot(q_tile, tl.trans(k_tile), score, input_precision=PRECISION)
+            score = product(q_tile, tl.trans(k_tile), score, PRECISION)
 
     none = score <= 0.0  # a NaN is not, and stays visible
     if CAUSAL:
