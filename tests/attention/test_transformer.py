@@ -1,5 +1,7 @@
 """The rival: fused and written out, against torch's own layer, with masks, and its count."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -116,6 +118,9 @@ def test_a_layer_by_itself_adds_both_branches() -> None:
     assert (layer(x, mask)[~mask] == 0).all()
 
 
+WRONG: Any = "moe"
+
+
 @pytest.mark.parametrize(
     ("make", "complaint"),
     [
@@ -124,7 +129,7 @@ def test_a_layer_by_itself_adds_both_branches() -> None:
         (lambda: MultiHeadAttention(24, 0), "heads are 0"),
         (lambda: MultiHeadAttention(15, 3), "a head has 5 numbers; rotary"),
         (lambda: FeedForward(8, inner=0), "inner is 0; expected at least 1"),
-        (lambda: FeedForward(8, kind="moe"), "ffn is 'moe'; expected 'glu' or 'mlp'"),
+        (lambda: FeedForward(8, kind=WRONG), "ffn is 'moe'; expected 'glu' or 'mlp'"),
     ],
 )
 @pytest.mark.usefixtures("_as_for_a_user")

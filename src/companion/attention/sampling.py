@@ -54,7 +54,9 @@ def draw(
     if top_k is not None and top_k < scores.shape[-1]:
         kept = scores.topk(top_k, dim=-1)
         scores = torch.full_like(scores, float("-inf")).scatter(-1, kept.indices, kept.values)
-    chances = ((scores - best) / temperature).softmax(dim=-1)  # the largest is 0: never NaN
+    limits = torch.finfo(scores.dtype)  # what is neither 0 nor infinite there either
+    divisor = min(max(temperature, limits.tiny), limits.max)
+    chances = ((scores - best) / divisor).softmax(dim=-1)  # the largest is 0: never NaN
     if generator is not None:
         chances = chances.to(generator.device)
     return torch.multinomial(chances, 1, generator=generator)[:, 0].to(logits.device)
