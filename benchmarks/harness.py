@@ -61,14 +61,19 @@ def present(name: str) -> torch.device:
     return torch.device(name)
 
 
-def arguments(description: str | None) -> argparse.Namespace:
-    """Read the options that every benchmark has, and set the number of threads."""
+def arguments(description: str | None, *, tables: Sequence[str] = ()) -> argparse.Namespace:
+    """Read the options that every benchmark has, and set the number of threads.
+
+    ``tables``: what the script can record, each in a file of its own; ``--tables`` picks of them.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="small cases only, a few seconds")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
     parser.add_argument("--device", type=present, default=torch.device("cpu"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
+    if tables:
+        parser.add_argument("--tables", nargs="+", choices=tables, default=[*tables])
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     threadpool_limits(options.threads)  # NumPy's and SciPy's libraries too
@@ -176,6 +181,24 @@ def _memory_kind(device: torch.device) -> str:
         return "cuda"
     clear = "/proc/self/clear_refs"
     return "linux" if device.type == "cpu" and os.access(clear, os.W_OK) else "none"
+
+
+def matmul_ceiling(precision: str, device: torch.device) -> dict[str, Any]:
+    """Return the floating-point operations a second of one large product: the best of ten."""
+    side = 8192 if device.type == "cuda" else 1024
+    a, b = torch.randn(2, side, side, device=device)
+    if precision == "bf16":
+        a, b = a.bfloat16(), b.bfloat16()
+    seconds = min(_time(lambda: torch.mm(a, b), device) for _ in range(10))
+    return {"side": side, "flop_per_s": 2 * side**3 / seconds}
+
+
+def copy_ceiling(device: torch.device) -> dict[str, Any]:
+    """Return the bytes a second, read and written, of copying one large tensor: the best of ten."""
+    numbers = 2**28 if device.type == "cuda" else 2**25
+    a, b = torch.zeros(2, numbers, device=device)
+    seconds = min(_time(lambda: a.copy_(b), device) for _ in range(10))
+    return {"bytes": 4 * numbers, "bytes_per_s": 8 * numbers / seconds}
 
 
 def write(
