@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 from companion.errors import DataError
@@ -11,7 +11,7 @@ from companion.errors import DataError
 __all__ = ["read_text", "small_text"]
 
 RULE = re.compile(r"[=\-~^*+ ]{3,}")  # under a heading, and around a table
-DIRECTIVE = re.compile(r"\.\. |\.\.$|:[\w ]+:$")
+DROPPED = re.compile(r"(?:\.\. .*|\.\.|:[\w ]+:|\(?https?://\S+)$")  # directives, addresses
 ROLE = re.compile(r":[\w:]+:`~?([^`<]*?)\s*(?:<[^`>]*>)?`")
 LINK = re.compile(r"`([^`<]*?)\s*<[^`>]*>`_{0,2}")
 
@@ -25,18 +25,22 @@ def small_text() -> str:
     than the book's may hold other words.
 
     Raises:
-        DataError: if scikit-learn came without them.
+        DataError: if they are missing.
 
     >>> text = small_text()
     >>> "The famous Iris database, first used by Sir R.A. Fisher." in text
     True
     """
-    folder = files("sklearn.datasets") / "descr"
-    found = [entry for entry in folder.iterdir() if entry.name.endswith(".rst")]
+    package = find_spec("sklearn")  # found, not imported, which takes seconds
+    if package is None or package.origin is None:
+        raise DataError(
+            "the small text comes with scikit-learn, which is missing: run `make setup`"
+        )
+    folder = Path(package.origin).parent / "datasets" / "descr"
+    found = sorted(folder.glob("*.rst"))
     if not found:
         raise DataError(f"{folder} holds no .rst file; expected those of scikit-learn")
-    texts = [entry.read_text("utf-8") for entry in sorted(found, key=lambda entry: entry.name)]
-    return "\n".join(_prose(text) for text in texts)
+    return "\n".join(_prose(path.read_text("utf-8")) for path in found)
 
 
 def _prose(text: str) -> str:
@@ -46,12 +50,14 @@ def _prose(text: str) -> str:
     for raw in text.splitlines():
         line = " ".join(raw.split())
         code = bool(line) and (code or line.startswith(">>>"))
-        if code or RULE.fullmatch(line) or DIRECTIVE.match(line):
+        if code or RULE.fullmatch(line) or DROPPED.match(line):
             continue
         if line or (kept and kept[-1]):
             kept.append(line)
     prose = LINK.sub(r"\1", ROLE.sub(r"\1", "\n".join(kept)))
-    return prose.replace("**", "").replace("``", "").replace("::", ":").strip() + "\n"
+    for mark, plain in (("**", ""), ("`_", ""), ("`", ""), ("::", ":")):
+        prose = prose.replace(mark, plain)
+    return re.sub(r"\n{3,}", "\n\n", prose).strip() + "\n"
 
 
 def read_text(path: Path | str) -> str:

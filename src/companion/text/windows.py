@@ -15,7 +15,7 @@ __all__ = ["Windows", "hide_tokens", "split_tokens"]
 
 
 def split_tokens(
-    tokens: Sequence[int] | Int64[Tensor, " token"], *, held_out: float = 0.1
+    tokens: Sequence[int] | Int64[Tensor, " token"], *, held_out: int | float = 0.1
 ) -> tuple[Int64[Tensor, " train"], Int64[Tensor, " validation"]]:
     """Return the first part of a text to learn from, and its end to judge by.
 
@@ -80,7 +80,7 @@ def hide_tokens(
     vocabulary: int,
     hidden: int = 2,
     special: int = 4,
-    share: float = 0.15,
+    share: int | float = 0.15,
     mask: Bool[Tensor, "batch seq"] | None = None,
 ) -> tuple[Int64[Tensor, "batch seq"], Bool[Tensor, "batch seq"]]:
     """Choose tokens that a model shall tell, and hide them.
@@ -102,7 +102,8 @@ def hide_tokens(
         The tokens with some hidden, and True where one was chosen.
 
     Raises:
-        DataError: for a share outside 0 to 1, or a vocabulary of special tokens alone.
+        DataError: for a share outside 0 to 1, a vocabulary of special tokens alone, or a mask that
+            is not Boolean.
         ShapeError: if the mask has another shape.
 
     >>> tokens = torch.full((2, 40), 9)
@@ -114,6 +115,8 @@ def hide_tokens(
         raise DataError(f"share is {share}; expected more than 0, and at most 1")
     if vocabulary <= special:
         raise DataError(f"vocabulary is {vocabulary}, {special} special; expected more")
+    if mask is not None and mask.dtype != torch.bool:
+        raise DataError(f"mask is {mask.dtype}; expected torch.bool, True where there is a token")
     if mask is not None and mask.shape != tokens.shape:
         found = f"mask has shape {tuple(mask.shape)}"
         raise ShapeError(f"{found}; expected {tuple(tokens.shape)}")
