@@ -2,14 +2,24 @@
 
 ``ResidualStack`` is N layers of residual branches, normalised after, before or not at all;
 ``DepthScaling`` says how the straight path and the weights of the branches are scaled;
-``loss_increment`` measures what one optimiser step does to the loss, ``scaling_slope`` how a
-measured number grows with depth, ``magnitude`` how large a matrix is. ``Chain`` is a plain or
-residual network to compare, ``signals`` and ``shake`` measure it at its start, and the ``growth``
-functions say what theory expects.
+``loss_increment`` measures what one optimiser step does to the loss, ``first_step`` reads it off
+the gradient for three optimisers, ``scaling_slope`` says how a measured number grows with depth,
+``magnitude`` how large a matrix is. ``DeepClassifier`` is a network to train. ``Chain`` is a plain
+or residual network to compare, ``signals`` and ``shake`` measure it at its start, and the
+``growth`` functions say what theory expects.
 """
 
 from companion.depth.blocks import Attention, FeedForward
 from companion.depth.chains import Chain, Wiring, random_orthogonal
+from companion.depth.classifier import (
+    DeepClassifier,
+    Labelled,
+    accuracy,
+    cross_entropy,
+    majority,
+    spirals,
+)
+from companion.depth.first_step import FirstStep, first_step
 from companion.depth.growth import (
     aligned_growth,
     alignment,
@@ -31,18 +41,25 @@ from companion.depth.stack import ResidualStack
 __all__ = [
     "Attention",
     "Chain",
+    "DeepClassifier",
     "DepthScaling",
     "FeedForward",
+    "FirstStep",
     "Increment",
+    "Labelled",
     "Lamb",
     "ResidualStack",
     "Signals",
     "Slope",
     "Wiring",
+    "accuracy",
     "aligned_growth",
     "alignment",
+    "cross_entropy",
+    "first_step",
     "loss_increment",
     "magnitude",
+    "majority",
     "orthogonal_growth",
     "peak_live_bytes",
     "random_orthogonal",
@@ -51,6 +68,7 @@ __all__ = [
     "scaling_slope",
     "shake",
     "signals",
+    "spirals",
     "tied_growth",
     "typical_growth",
 ]

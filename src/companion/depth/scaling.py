@@ -49,7 +49,7 @@ class DepthScaling:
 
     @property
     def branch_weight(self) -> float:
-        """Return λ²/α, the weight that a branch of two matrices starts with (eq-depth-weight).
+        """Return λ²/α, the weight that a branch of two matrices starts with (eq-depth-consistency).
 
         >>> round(DepthScaling.for_optimizer("adam", 50, "post").branch_weight, 6)
         0.001

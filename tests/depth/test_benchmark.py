@@ -1,0 +1,44 @@
+"""The benchmarks of depth run on their smallest cases, and write what the page reads."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def quick(script: str, folder: Path) -> dict[str, Any]:
+    command = [sys.executable, f"benchmarks/depth/{script}.py", "--quick", "--out", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((folder / f"depth-{script}-cpu.json").read_text())
+    assert record["quick"] is True
+    return record
+
+
+def test_increments_hold_every_rule_and_norm(tmp_path):
+    record = quick("increments", tmp_path)
+    assert record["depths"] == [10, 30]
+    kept = {(case["kind"], case["norm"], case["rule"]) for case in record["cases"]}
+    assert len(kept) == len(record["cases"]) == 18
+    for case in record["cases"]:
+        rows = [row[0]["first_step"] for row in case["rows"]]
+        if case["rule"] in ("sgd", "adam", "lamb"):  # level under its own optimiser
+            ratio = rows[1][case["rule"]] / rows[0][case["rule"]]
+            assert ratio == pytest.approx(1, abs=0.25), case["rule"]
+
+
+def test_training_records_losses_and_accuracies(tmp_path):
+    for case in quick("training", tmp_path)["cases"]:
+        assert len(case["losses"]) == 4
+        assert 0 <= case["accuracy"] <= 1
+
+
+def test_wide_records_memory_and_runs(tmp_path):
+    record = quick("wide", tmp_path)
+    assert [case["rule"] for case in record["cases"]] == ["deepnet", "adam", "post"]
+    assert [row["layers"] for row in record["memory_of_a_step"]] == [2, 2, 5, 5, 10, 10]
