@@ -118,8 +118,7 @@ def runs(quick: bool) -> list[Run]:
     ]
     found += [
         Run("majority", 1000, rule, 2e-3, 24, seed, batch=16)
-        for rule in ("deepnet", "post")
-        for seed in seeds
+        for rule, seed in (("deepnet", 0), ("post", 0), ("deepnet", 1), ("deepnet", 2))
     ]
     return found
 
