@@ -78,6 +78,35 @@ def test_memory_format_changes_nothing():
     torch.testing.assert_close(wide(x.to(memory_format=torch.channels_last), t), y)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_channels_are_innermost_on_the_cpu_whatever_comes_in(channels):
+    seen = []
+
+    def spy(x, weight, bias, *, groups, eps):
+        seen.append(x.is_contiguous(memory_format=torch.channels_last))
+        return functional.silu(functional.group_norm(x, groups, weight, bias, eps))
+
+    net = UNet(channels, base=8, multipliers=(1, 2), attention=(), groups=4, normalize=spy)
+    net(torch.randn(2, channels, 8, 8), torch.tensor([3, 700]))
+    assert all(seen)
+    assert seen
+
+
+def test_one_time_expanded_is_that_time_for_every_picture():
+    net = shaken(small(blocks=2)).double()
+    x, time = torch.randn(3, 2, 8, 8, dtype=torch.float64), torch.tensor([700])
+    rows = []
+    net.time.register_forward_hook(lambda layer, given, found: rows.append(len(found)))
+    gradients = []
+    for t in (time.expand(3), time.repeat(3)):
+        net.zero_grad()
+        net(x, t).square().sum().backward()
+        gradients.append([parameter.grad for parameter in net.parameters()])
+    assert rows == [1, 3]
+    torch.testing.assert_close(*gradients)
+    torch.testing.assert_close(net(x, time.expand(3)), net(x, time.repeat(3)))
+
+
 def test_samples_do_not_mix_and_time_matters():
     net = shaken(small()).double()
     x, t = torch.randn(3, 2, 8, 8, dtype=torch.float64), torch.tensor([1, 2, 1000])

@@ -67,14 +67,26 @@ class Block(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "batch inner height width"],
-        shift: Float[Tensor, "batch outer"],
+        shift: Float[Tensor, "#batch outer"],
     ) -> Float[Tensor, "batch outer height width"]:
-        """Return x (or its 1×1 convolution) plus what the block adds; ``shift`` holds the time."""
-        h = self.conv1(self._norm_silu(x, self.norm1)) + shift[:, :, None, None]
+        """Return x (or its 1×1 convolution) plus what the block adds.
+
+        ``shift`` holds the time of each picture, or one row that is the time of all of them.
+        """
+        h = self._convolve(self._norm_silu(x, self.norm1), shift)
         h = self._norm_silu(h, self.norm2)
         if self.dropout:
             h = functional.dropout(h, self.dropout, self.training)
-        return self.attention(self.shortcut(x) + self.conv2(h))
+        return self.attention(self.conv2(h).add_(self.shortcut(x)))
+
+    def _convolve(self, h: Tensor, shift: Tensor) -> Tensor:
+        """Return the first convolution plus the shift, which takes the bias along."""
+        weight, bias = self.conv1.weight, self.conv1.bias
+        assert bias is not None
+        shift = shift + bias
+        if len(shift) == 1:  # a bias, as it is the same for all pictures
+            return functional.conv2d(h, weight, shift[0], padding=1)
+        return functional.conv2d(h, weight, padding=1).add_(shift[:, :, None, None])
 
     def _norm_silu(self, x: Tensor, norm: nn.GroupNorm) -> Tensor:
         return self.normalize(x, norm.weight, norm.bias, groups=self.groups, eps=norm.eps)

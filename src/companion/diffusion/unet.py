@@ -130,7 +130,8 @@ class UNet(nn.Module):
 
         Args:
             x: noisy pictures, of the precision of the weights (or under ``torch.autocast``).
-            t: the step of each, 1 to T.
+            t: the step of each, 1 to T. One number, expanded (``torch.tensor([t]).expand(batch)``),
+                is embedded once, and its shift is no more than the bias of a convolution.
 
         Raises:
             ShapeError: for other channels, a height or width that cannot be halved at every
@@ -138,8 +139,12 @@ class UNet(nn.Module):
             DataError: if t holds no int64, or x no floating-point numbers.
         """
         self._check_input(x, t)
+        if t.stride(0) == 0:  # one number, expanded
+            t = t[:1]
         time = self.shifts(self.time(embed_time(t, self.base, self.shifts.weight.dtype)))
         shifts = iter(time.split(self.shift_widths, dim=1))
+        if x.device.type == "cpu":  # a clone, as one channel counts as innermost in any layout
+            x = x.clone(memory_format=torch.channels_last)
         h = self.first(x)
         kept = [h] if self.extra else []
         for layer in self.down:

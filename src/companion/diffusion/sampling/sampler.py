@@ -102,7 +102,8 @@ def sample(
     on every device.
 
     Args:
-        model: ``model(x_t, t)``, the noise of variance 1; t is int64 [batch] in 1 … T.
+        model: ``model(x_t, t)``, the noise of variance 1; t is int64 [batch] in 1 … T, one number
+            expanded.
         shape: of the result, ``[batch, …]``.
         method: ``ancestral`` (``eq-ddpm-sample``), ``ddim`` and ``dpm-solver++`` for few steps,
             ``greedy`` to see it fail.
@@ -138,7 +139,7 @@ def sample(
     states, finite = [x], []
     with torch.no_grad(), _evaluating(model):
         for i in _countdown(len(kept) - 1, progress=progress):
-            t = torch.full((len(x),), int(kept[i]), device=x.device)
+            t = torch.full((1,), int(kept[i]), device=x.device).expand(len(x))
             noise_hat = predict_noise(model, x, t).to(x.dtype)
             finite.append(noise_hat.isfinite().all())
             if x.device.type == "cpu" or i == 1 or len(finite) % WATCH == 0:
