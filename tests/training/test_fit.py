@@ -216,6 +216,21 @@ def test_channels_last_changes_the_layout_and_not_the_numbers():
         torch.testing.assert_close(mine, other, rtol=0, atol=1e-10)
 
 
+def test_convolutions_on_the_cpu_have_their_channels_innermost_and_nothing_else_has():
+    model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.Conv3d(8, 2, 1), nn.Conv2d(2, 1, 1))
+    model[1].spare = nn.Parameter(torch.randn(2, 3, 4, 5))
+
+    def blur(model, batch, draws):
+        return model[0](batch).square().mean() + model[1].spare.square().mean()
+
+    recipe = Recipe(steps=2, batch=4)
+    run = fit(model, blur, torch.randn(12, 3, 6, 6), recipe, progress=False)
+    for trained in (run.model, run.average):
+        weights = trained.state_dict()
+        assert weights["0.weight"].is_contiguous(memory_format=torch.channels_last)
+        assert weights["1.spare"].is_contiguous()
+
+
 def test_the_random_state_of_the_caller_is_untouched():
     torch.manual_seed(5)
     before = torch.get_rng_state()

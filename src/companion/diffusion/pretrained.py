@@ -15,6 +15,7 @@ from companion.diffusion.train import Diffusion
 from companion.errors import CheckpointError, DataError, ShapeError
 from companion.training import read_checkpoint
 from companion.training.checkpoint import write_whole
+from companion.training.devices import channels_innermost
 
 __all__ = ["export", "load_diffusion", "pretrained_digits"]
 
@@ -50,6 +51,8 @@ def load_diffusion(path: Path | str, *, device: torch.device | str = "cpu") -> D
             raise CheckpointError(f"{path} is of another kind of run; expected one of diffusion")
         values = {**found["diffusion"], "recipe": checkpoint.recipe}
     config, model = _net(path, values, weights)
+    if torch.device(device).type == "cpu":
+        channels_innermost(model)
     return Diffusion(model=model.to(device), schedule=config.schedule.build(), config=config)
 
 

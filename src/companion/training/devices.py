@@ -126,6 +126,19 @@ def kept_random_state(device: torch.device) -> Iterator[None]:
         torch.mps.set_rng_state(metal)
 
 
+def channels_innermost(model: nn.Module) -> None:
+    """Lay the weights of convolutions of pictures with the channels innermost; no other weights.
+
+    >>> layer = nn.Conv2d(2, 3, 5)
+    >>> channels_innermost(layer)
+    >>> layer.weight.stride()
+    (50, 1, 10, 2)
+    """
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+
+
 def place(batch: Any, device: torch.device, *, channels_last: bool) -> Any:
     """Return a batch on a device: a tensor, or tuples, lists and dicts of tensors."""
     if isinstance(batch, Tensor):

@@ -29,7 +29,8 @@ class Recipe:
         accumulate: micro-batches per process and step, for memory: the numbers stay.
         precision: "float32" (the model's own precision) or "bf16" (autocast to bfloat16).
         compile: whether ``torch.compile`` makes the model faster.
-        channels_last: whether images and weights lie in memory with the channels innermost.
+        channels_last: whether images and weights lie in memory with the channels innermost. On a
+            CPU the weights of convolutions do in any case.
         seed: of the order of the samples, of ``Draws`` and of dropout.
         save_every: steps between checkpoints; None saves at the end only.
         log_every: steps between rows of the log; a row holds the mean over them.

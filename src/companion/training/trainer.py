@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from companion.errors import CheckpointError, DataError, ShapeError
 from companion.training.average import Average
 from companion.training.checkpoint import Checkpoint
-from companion.training.devices import Devices, place
+from companion.training.devices import Devices, channels_innermost, place
 from companion.training.draws import Draws
 from companion.training.order import Order, seed_of, shares
 from companion.training.recipe import Recipe, learning_rate
@@ -52,6 +52,8 @@ class Trainer:
         )
         if recipe.channels_last:
             model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        elif devices.device.type == "cpu":  # whose convolutions are up to a third faster so
+            channels_innermost(model)
         limit = recipe.average
         self.average = None if limit is None else Average(model, limit=limit)
         model.to(devices.device)  # an optimiser may make its state, on the device, at once
