@@ -89,7 +89,10 @@ Build = Callable[[Size, torch.device], Rival]
 
 
 def companion(size: Size, device: torch.device, *, plain: bool = False) -> Rival:
-    """On CUDA with the kernel, channels_last and graphs; ``plain``: as on the CPU."""
+    """On CUDA with the kernel, channels_last and graphs; ``plain``: without all three.
+
+    On a CPU weights are channels_last as ``fit`` and ``load_diffusion`` lay them.
+    """
     channels, height = size.picture
     normalize = group_norm_silu if plain else fastest(device)
     net = UNet(channels, **size.companion, dropout=0.0, normalize=normalize)
@@ -102,7 +105,7 @@ def companion(size: Size, device: torch.device, *, plain: bool = False) -> Rival
         short = Schedule.linear(calls, first=0.1 / calls, last=20 / calls)
         return sample(model, short, (count, channels, height, height), clip=True)
 
-    layout = torch.channels_last if quick else torch.contiguous_format
+    layout = torch.channels_last if quick or device.type == "cpu" else torch.contiguous_format
     return Rival(net, lambda net, x: denoising_loss(net, x, schedule), draw, layout, quick)
 
 

@@ -1,8 +1,10 @@
 """Training steps a second: this package, diffusers, denoising-diffusion-pytorch, nets of one size.
 
-A step is the package's own loss of a batch, its gradient, clipping to length 1, and AdamW; the
-optimiser is the same for all, no averages are kept. Each net must first have the right number of
-parameters and learn: thirty steps on one batch have to lower its loss.
+A step is the package's own loss of a batch, its gradient, clipping to length 1, and AdamW as users
+of the package run it: on the CPU fused for ours, as in ``companion.training.fit``, and not for the
+others. There ``diffusers`` runs with the fused one too, under a name of its own; on CUDA all are
+fused. No averages are kept. Each net must first have the right number of parameters and learn:
+thirty steps on one batch have to lower its loss.
 
 Run: ``python benchmarks/diffusion/training.py`` (``--quick``: the smallest net, a small batch).
 """
@@ -49,8 +51,13 @@ def pictures(size: rivals.Size, batch: int, device: torch.device) -> Tensor:
     return torch.rand(batch, channels, height, height, device=device) * 2 - 1
 
 
-def optimiser(net: nn.Module, device: torch.device, rate: float) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(net.parameters(), lr=rate, fused=device.type == "cuda")
+def entrants(device: torch.device) -> Iterator[tuple[str, rivals.Build, bool]]:
+    """Yield name, net and whether AdamW is fused."""
+    on_cuda = device.type == "cuda"
+    for name, build in rivals.builders(device).items():
+        yield name, build, on_cuda or name.startswith("companion")
+    if not on_cuda:
+        yield "diffusers with fused AdamW", rivals.diffusers, True
 
 
 def step(
@@ -66,10 +73,11 @@ def step(
     return loss.detach()
 
 
-def learns(rival: rivals.Rival, x: Tensor, precision: str) -> float:
+def learns(rival: rivals.Rival, x: Tensor, precision: str, *, fused: bool) -> float:
     """Return the loss after thirty steps over the loss before, on a copy of the net."""
     net = deepcopy(rival.net)
-    optimizer = optimiser(net, x.device, 2e-3 if x.shape[-1] == 8 else 2e-4)
+    rate = 2e-3 if x.shape[-1] == 8 else 2e-4
+    optimizer = torch.optim.AdamW(net.parameters(), lr=rate, fused=fused)
     losses = torch.stack([step(rival, net, optimizer, x, precision) for _ in range(30)])
     return float(losses[-5:].mean() / losses[:5].mean())
 
@@ -77,8 +85,10 @@ def learns(rival: rivals.Rival, x: Tensor, precision: str) -> float:
 class Trainer:
     """A contestant: built at its first step, so that a package that is missing is recorded."""
 
-    def __init__(self, name: str, build: rivals.Build, case: Case, device: torch.device) -> None:
-        self.name, self.build, self.device = name, build, device
+    def __init__(
+        self, name: str, build: rivals.Build, case: Case, device: torch.device, *, fused: bool
+    ) -> None:
+        self.name, self.build, self.device, self.fused = name, build, device, fused
         self.size, self.precision, batch, self.compiled = case
         self.x = pictures(self.size, batch, device)
         self.rival: rivals.Rival | None = None
@@ -89,14 +99,15 @@ class Trainer:
                 self.build, self.size, self.device, compiled=self.compiled
             )
             self.x = self.x.contiguous(memory_format=self.rival.layout)
-            self.optimizer = optimiser(self.net, self.device, 2e-4)
+            weights = self.net.parameters()
+            self.optimizer = torch.optim.AdamW(weights, lr=2e-4, fused=self.fused)
         return step(self.rival, self.net, self.optimizer, self.x, self.precision)
 
     def error(self, loss: Tensor) -> float:
         """At most 1: parameters within 3 %, a finite loss, and one that training lowers."""
         if self.rival is None or not loss.isfinite():
             return float("nan")
-        learned = learns(self.rival, self.x[:128], self.precision)
+        learned = learns(self.rival, self.x[:128], self.precision, fused=self.fused)
         return max(rivals.mismatch(self.rival.net, self.size) / 0.03, learned / 0.9)
 
     def facts(self, seconds: float, ceiling: float) -> dict[str, Any]:
@@ -118,9 +129,15 @@ def compete(case: Case, device: torch.device, *, quick: bool) -> dict[str, Any]:
     size, precision, batch, also_compiled = case
     ceiling = rivals.matmul_ceiling(precision, device)
     trainers = [
-        Trainer(name + compiled * ", compiled", build, (size, precision, batch, compiled), device)
+        Trainer(
+            name + compiled * ", compiled",
+            build,
+            (size, precision, batch, compiled),
+            device,
+            fused=fused,
+        )
         for compiled in (False, True)[: 1 + also_compiled]
-        for name, build in rivals.builders(device).items()
+        for name, build, fused in entrants(device)
     ]
     entries = [Contestant(one.name, one, one.error, allowed=1.0) for one in trainers]
     rounds, budget = (5, 1.0) if quick else (40, 60.0)
