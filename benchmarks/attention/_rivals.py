@@ -92,13 +92,13 @@ def pair(layers: str, *, fused: bool = True) -> Build:
     return build
 
 
-def plain(layer: nn.Module) -> nn.Module:
-    """Let every part compute by its definition: no kernel, no fused attention."""
+def plain(layer: nn.Module, *, fused: bool = False) -> nn.Module:
+    """Let every part compute by its definition: no kernel; if not ``fused``, no torch's either."""
     for part in layer.modules():
         if isinstance(part, GatedAttentionUnit):
             part.attend = REFERENCES[part.attention]
         elif isinstance(part, MultiHeadAttention):
-            part.fused = False
+            part.fused = fused
     return layer
 
 
@@ -133,8 +133,7 @@ class Runner:
         """
         assert self.layer is not None
         exact = torch.float64 if self.case.n <= 4096 else torch.float32
-        twin = deepcopy(self.layer).to(dtype=exact)
-        twin = plain(twin) if exact == torch.float64 else twin
+        twin = plain(deepcopy(self.layer).to(dtype=exact), fused=exact == torch.float32)
         x = self.x[:1].detach().to(exact).requires_grad_(self.case.backward)
         towards = self.towards[:1].to(exact)
         wanted = passes(twin, x, towards, replace(self.case, precision="fp32"))
