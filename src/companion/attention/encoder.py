@@ -122,7 +122,7 @@ class Encoder(nn.Module):
 
 
 class TokenEncoder(nn.Module):
-    """Tokens, embedded, then an ``Encoder``: [batch, seq] whole numbers to [batch, seq, dim].
+    r"""Tokens, embedded, then an ``Encoder``: [batch, seq] whole numbers to [batch, seq, dim].
 
     Args:
         encoder: what follows the embedding.
@@ -130,7 +130,8 @@ class TokenEncoder(nn.Module):
         segments: how many kinds of segment, each with an embedding of its own; 0 for none.
         norm: a norm right after the embedding, before "post" blocks; None for none.
         dropout: on the embedding.
-        std: the size of the numbers of an untrained embedding.
+        std: the size of the numbers of an untrained embedding; None: :math:`1/(2\sqrt d)`, with
+            which the scores of a tied head begin at about 1/2.
 
     Raises:
         DataError: for an empty vocabulary.
@@ -150,7 +151,7 @@ class TokenEncoder(nn.Module):
         segments: int = 0,
         norm: NormKind | None = None,
         dropout: float = 0.0,
-        std: float = 0.02,
+        std: int | float | None = None,
     ) -> None:
         super().__init__()
         if vocabulary < 1:
@@ -161,7 +162,7 @@ class TokenEncoder(nn.Module):
         self.segment_embedding = nn.Embedding(segments, dim) if segments else None
         for table in (self.embedding, self.segment_embedding):
             if table is not None:
-                nn.init.normal_(table.weight, std=std)
+                nn.init.normal_(table.weight, std=dim**-0.5 / 2 if std is None else std)
         self.norm = nn.Identity() if norm is None else make_norm(norm, dim)
         self.dropout = nn.Dropout(dropout)
         self.encoder = encoder

@@ -62,7 +62,7 @@ class _Model(nn.Module):
         if tied:
             self.head.weight = encoder.embedding.weight
         else:
-            nn.init.normal_(self.head.weight, std=0.02)
+            nn.init.normal_(self.head.weight, std=encoder.dim**-0.5 / 2)
 
     def forward(
         self,
