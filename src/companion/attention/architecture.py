@@ -23,15 +23,15 @@ class Architecture:
 
     In place of each Transformer layer, "gau" and "flash" put two ``GatedAttentionUnit``, the first
     with quadratic, the second with mixed chunk attention. Their number of parameters is the
-    measure: the Transformer's feed-forward networks are as wide as makes it equal, to the next
+    measure: the Transformer's feed-forward networks are as wide as makes it equal, to the nearest
     multiple of 8.
 
     Args:
         layers: the kind.
         depth: how many Transformer layers, or pairs of units.
         dim: d, numbers for each token.
-        heads: of the Transformer; None: as many as leave a head 64 numbers, or 4 if those are
-            fewer than 64.
+        heads: of the Transformer; None: as many as leave a head 64 numbers, but 4 at least, or
+            the nearest smaller number that d allows.
         key_dim: s, the width of queries and keys of a unit; None: half of d, 128 at most.
         chunk: tokens in a chunk, of "flash".
         fused: whether the Transformer attends by torch's fused function.
@@ -58,7 +58,7 @@ class Architecture:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("depth", "dim", "heads", "key_dim"):
+        for name in ("depth", "dim", "heads", "key_dim", "chunk"):
             size = getattr(self, name)
             if size is not None and size < 1:
                 raise DataError(f"{name} is {size}; expected at least 1")
@@ -71,7 +71,7 @@ class Architecture:
         """Return the untrained layers: ``depth`` of the Transformer, or twice as many units."""
         d, s = self.dim, self.key_dim or max(2, min(128, self.dim // 2 // 2 * 2))
         if self.layers == "transformer":
-            heads = self.heads or (d // 64 if d % 64 == 0 and d > 64 else 4)
+            heads = self.heads or _heads(d)
             inner = 8 * round((8 * d / 3 + 2 * s / 3) / 8)  # two units: 12 d² + 2 d s
             return [
                 TransformerLayer(d, heads, inner=inner, fused=self.fused, causal=causal)
@@ -112,3 +112,9 @@ class Architecture:
     def masked_language_model(self, vocabulary: int, *, tied: bool = True) -> MaskedLanguageModel:
         """Return an untrained model of hidden tokens."""
         return MaskedLanguageModel(self.token_encoder(vocabulary), tied=tied)
+
+
+def _heads(dim: int) -> int:
+    """Return a number of heads that leaves each an even number of numbers, or 1."""
+    most = max(4, dim // 64)
+    return next((heads for heads in range(most, 1, -1) if dim % (2 * heads) == 0), 1)

@@ -113,8 +113,9 @@ class MultiHeadAttention(nn.Module):
 class FeedForward(nn.Module):
     r"""Change every token by itself: the GLU :math:`(U \odot V)W_o`, or :math:`\phi(XW_u)W_o`.
 
-    ``eq-flash-glu`` and ``eq-flash-ffn``, with :math:`U = \phi(XW_u),\ V = XW_v` and
-    :math:`\phi` = SiLU: SwiGLU (Shazeer, *GLU Variants Improve Transformer*, 2020). No biases.
+    ``eq-flash-glu``, but with :math:`V = XW_v` left straight, and ``eq-flash-ffn``;
+    :math:`U = \phi(XW_u)`, :math:`\phi` = SiLU: SwiGLU (Shazeer, *GLU Variants Improve
+    Transformer*, 2020). No biases.
 
     Args:
         dim: d, numbers for each token.
