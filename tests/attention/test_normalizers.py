@@ -143,3 +143,24 @@ def test_softmax_plus_holds_the_entropy_where_softmax_lets_it_grow():
     spread = {f: entropy(f, 4096) - entropy(f, 16) for f in (softmax, softmax_plus)}
     assert spread[softmax] > 0.05
     assert spread[softmax_plus] < 0.5 * spread[softmax]
+
+
+def test_relu2_of_a_hidden_score_that_is_infinite_has_no_gradient():
+    scores = torch.tensor([[[1.0, torch.inf], [1.0, 2.0]]], requires_grad=True)
+    allowed = torch.tensor([[[True, False], [True, True]]])
+    relu2(scores, allowed, torch.ones(1, 1, 1)).sum().backward()
+    assert scores.grad is not None
+    torch.testing.assert_close(scores.grad, torch.tensor([[[2.0, 0.0], [2.0, 4.0]]]))
+
+
+def test_relu2_does_not_round_the_length_to_the_precision_of_the_scores():
+    """In bfloat16 1000 is 1000, but its root is off by .2 %, and every weight by twice that."""
+    scores = torch.rand(1, 50, 1000).bfloat16()
+    exact = scores.double().square() / 1000
+
+    def bias(weights):
+        return abs(float(weights.double().sum() / exact.sum()) - 1)
+
+    rounded = scores * length(1000).rsqrt().to(scores.dtype)
+    assert bias(rounded.square()) > 3e-3
+    assert bias(relu2(scores, None, length(1000).float())) < 3e-4

@@ -30,8 +30,8 @@ def mixed_chunk_attention(
     The sum of ``eq-flash-quad-chunk``,
     :math:`\frac1{cs}\mathrm{relu}^2(Q_g K_g^\top) V_g`, and of ``eq-flash-lin-chunk``,
     :math:`\frac1n Q_g \sum_h K_h^\top V_h`, or, causal, ``eq-flash-lin-causal``, where only earlier
-    chunks h < g are summed and n is how many tokens they hold (Hua et al. 2022, section 3.3). This
-    is the definition; ``kernels.mixed_chunk_attention`` has the same name and signature.
+    chunks h < g are summed and n is how many tokens they hold; the first chunk has none (Hua et al.
+    2022, section 3.3). This is the definition; ``kernels.mixed_chunk_attention`` has the same name and signature.
 
     With a mask, the chunks are counted over the true tokens alone: the result is that of the
     sequence without its padding, wherever the padding stands.

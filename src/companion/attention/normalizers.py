@@ -30,10 +30,10 @@ def relu2(scores: Scores, allowed: Allowed, length: Length) -> Scores:
     >>> relu2(torch.tensor([[[-1.0, 2.0, 4.0]]]), None, torch.full((1, 1, 1), 4.0))
     tensor([[[0., 1., 4.]]])
     """
-    weights = (scores * length.rsqrt()).relu_().square()
-    if allowed is not None:
-        weights.masked_fill_(~allowed, 0)
-    return weights.to(scores.dtype)
+    roots = scores * length.rsqrt()
+    if allowed is not None:  # before the square, whose slope at an infinite score is infinite
+        roots.masked_fill_(~allowed, 0)
+    return roots.relu_().square().to(scores.dtype)
 
 
 def self_normalized_relu2(scores: Scores, allowed: Allowed, length: Length) -> Scores:
