@@ -207,7 +207,7 @@ def test_a_masked_run_writes_no_text_and_a_file_holds_none(tmp_path: Path) -> No
     result = trained(tiny("objective=masked", "recipe.steps=1"), folder=tmp_path)
     with pytest.raises(DataError, match="learned to tell hidden tokens; expected a causal one"):
         result.sample("The ")
-    with pytest.raises(DataError, match="a model from a file has no text with it"):
+    with pytest.raises(DataError, match="a model from a file brings no text"):
         load_language(tmp_path).judge()
     with pytest.raises(DataError, match="the text to judge by has 1 tokens; expected 2"):
         result.judge("T")

@@ -109,7 +109,7 @@ class Language:
         if text is not None:
             tokens = torch.tensor(self.tokenizer.encode(text), dtype=torch.int64)
         if tokens is None:
-            raise DataError("a model from a file has no text with it; expected one to judge by")
+            raise DataError("a model from a file brings no text; expected one to judge by: --text")
         windows = _windows(tokens, self.config)
         loss = held_out_loss(self.model, tokens, self.config)
         causal = self.config.objective == "causal"
