@@ -32,7 +32,7 @@ from companion.attention.kernels import blocks, gau_attention
 from companion.attention.kernels.blocks import score_blocks
 
 OTHERS = [self_normalized_relu2, softmax, softmax_plus]
-SIZES = [(1, 1, 1), (17, 5, 33), (40, 24, 16), (70, 130, 9)]  # n, s, e
+SIZES = [(1, 1, 1), (17, 5, 33), (40, 24, 16), (49, 70, 9)]  # n, s, e
 LARGE = [(1000, 128, 384), (2049, 100, 257), (4096, 128, 1536)]  # for a GPU
 FLAGS = [(causal, masked) for causal in (False, True) for masked in (False, True)]
 
@@ -59,7 +59,7 @@ def small_blocks(monkeypatch, rows=16):
 
 def case(n, s, e, *, causal, masked, batch=3, dtype=torch.float32):
     """Return q, k, v, the gradient of the result, and the options."""
-    tensors = draw(batch, n, s, s, e, e, dtype=dtype)
+    tensors = draw(batch if masked else 1, n, s, s, e, e, dtype=dtype)
     mask = holes(batch, n) if masked else None
     return tensors[:3], tensors[3], {"causal": causal, "mask": mask}
 
@@ -85,7 +85,7 @@ def test_any_other_normaliser_gives_the_same_as_well(normalize, causal, masked):
 @pytest.mark.parametrize("normalize", [relu2, softmax_plus])
 @pytest.mark.usefixtures("cut")
 def test_the_error_is_at_most_twice_that_of_plain_pytorch(normalize, causal, masked, dtype):
-    tensors, do, options = case(70, 24, 40, causal=causal, masked=masked, dtype=dtype)
+    tensors, do, options = case(49, 24, 40, causal=causal, masked=masked, dtype=dtype)
     options["normalize"] = normalize
     assert_twice_as_exact_as_plain(gau_attention, reference, tensors, do, **options)
 
