@@ -38,7 +38,7 @@ def main() -> None:
     seeds = [0] if options.quick else [0, 1, 2]
     steps = {"rates": 20, "rivals": 40, "variants": 20}
     if not options.quick:
-        steps = {"rates": 160, "rivals": 800, "variants": 400}
+        steps = {"rates": 120, "rivals": 500, "variants": 240}
     setting = Comparison()
     brief = replace(setting, steps=steps["rates"], every=steps["rates"])
     rates = [row(name, replace(brief, rate=rate), 9) for rate in RATES for name in RIVALS]
