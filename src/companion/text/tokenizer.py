@@ -142,6 +142,8 @@ class BytePairTokenizer:
 
 
 Tokenizer = CharacterTokenizer | BytePairTokenizer
+"""What the models of the book take: the numbers 0 to 3 are padding, the unknown, what hides a
+token, and the end of a text; ``encode`` and ``decode`` go between text and tokens."""
 
 
 def load_tokenizer(source: Path | str) -> Tokenizer:
