@@ -164,3 +164,12 @@ def test_relu2_does_not_round_the_length_to_the_precision_of_the_scores():
     rounded = scores * length(1000).rsqrt().to(scores.dtype)
     assert bias(rounded.square()) > 3e-3
     assert bias(relu2(scores, None, length(1000).float())) < 3e-4
+
+
+@pytest.mark.parametrize("far", [-1e6, 1e6])
+def test_softmax_does_not_mind_where_the_scores_lie(far):
+    """What is hidden is filled with less than any score, not with a number that is small enough."""
+    scores = torch.randn(1, 4, 4).double()
+    allowed = torch.ones(1, 4, 4, dtype=torch.bool).tril()
+    found = softmax(scores + far, allowed, length(4))
+    torch.testing.assert_close(found, softmax(scores, allowed, length(4)), rtol=0, atol=1e-9)
