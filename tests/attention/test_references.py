@@ -320,6 +320,15 @@ def test_long_sequences_in_float16_neither_overflow_nor_vanish():
         )
 
 
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_sum_over_a_chunk_may_be_more_than_float16_holds(causal):
+    q, k, v = (torch.full((1, 96, 2), x, dtype=torch.float16) for x in (0.01, 60.0, 60.0))
+    assert (k[:, :32].mT @ v[:, :32]).isinf().all()
+    found = mixed_chunk_attention(0 * q, k, q, k, v, chunk=32, causal=causal)[:, 32:]
+    expected = torch.full_like(found, 2 * 0.01 * 60 * 60)
+    torch.testing.assert_close(found, expected, rtol=2e-3, atol=0)
+
+
 @pytest.fixture
 def _as_for_a_user():
     """Without the run-time checks of shapes, which only tests have."""
