@@ -68,9 +68,9 @@ def test_the_standard_layer_is_within_three_percent_of_two_units() -> None:
 
 @every_kind
 @both_ways
-@pytest.mark.parametrize("placement", ["pre", "post"])
-def test_how_much_padding_there_is_changes_nothing(kind, causal: bool, placement) -> None:
-    made = encoder(kind, causal=causal, placement=placement)
+@pytest.mark.parametrize(("placement", "norm"), [("pre", "rms"), ("pre", "layer"), ("post", "rms")])
+def test_how_much_padding_there_is_changes_nothing(kind, causal: bool, placement, norm) -> None:
+    made = encoder(kind, causal=causal, placement=placement, norm=norm)
     x = torch.randn(1, 10, 16, dtype=torch.float64)
     wanted = made(x)
     for before, after in [(0, 1), (0, 30), (1, 0), (30, 0), (7, 13)]:
@@ -80,6 +80,8 @@ def test_how_much_padding_there_is_changes_nothing(kind, causal: bool, placement
         found = made(padded, mask)
         close(found[mask], wanted[0])
         assert (found[~mask] == 0).all()
+    found.square().sum().backward()  # pyright: ignore[reportPossiblyUnboundVariable]
+    assert all(bool(p.grad.isfinite().all()) for p in made.parameters() if p.grad is not None)
 
 
 @every_kind
