@@ -32,8 +32,9 @@ def test_increments_hold_every_rule_and_norm(tmp_path):
             assert ratio == pytest.approx(1, abs=0.25), case["rule"]
 
 
-def test_training_records_losses_and_accuracies(tmp_path):
-    for case in quick("training", tmp_path)["cases"]:
+@pytest.mark.parametrize("script", ["training", "thousand"])
+def test_training_records_losses_and_accuracies(script, tmp_path):
+    for case in quick(script, tmp_path)["cases"]:
         assert len(case["losses"]) == 4
         assert 0 <= case["accuracy"] <= 1
 
