@@ -67,11 +67,13 @@ def mixed_chunk_attention(
     if causal:  # of the earlier chunks, all of them full: before group g there are g
         states = functional.pad(((kl / chunk).mT @ v)[:, :-1].cumsum(dim=1), (0, 0, 0, 0, 1, 0))
         earlier = torch.arange(ql.shape[1], device=v.device).clamp_min(1)
-        mixed = flat(near + divided(ql, earlier[:, None, None]) @ states)
+        ql = divided(ql, earlier[:, None, None])
+        mixed = torch.baddbmm(near.flatten(0, 1), ql.flatten(0, 1), states.flatten(0, 1))
+        mixed = flat(mixed.unflatten(0, (len(v), -1)))
     else:
         count = torch.full((1,), n, device=v.device) if tokens is None else tokens.clamp_min(1)
         states = divided(flat(kl), count[:, None, None]).mT @ flat(v)
-        mixed = flat(near) + flat(ql) @ states
+        mixed = torch.baddbmm(flat(near), flat(ql), states)
     return unpacked(mixed[:, :n], order, mask)
 
 
