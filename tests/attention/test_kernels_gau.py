@@ -90,6 +90,15 @@ def test_the_error_is_at_most_twice_that_of_plain_pytorch(normalize, causal, mas
     assert_twice_as_exact_as_plain(gau_attention, reference, tensors, do, **options)
 
 
+@pytest.mark.parametrize("normalize", [relu2, softmax])
+def test_gradients_are_summed_over_many_blocks_without_rounding_each_sum(normalize, monkeypatch):
+    """Of one sign, so that the sums grow: rounded after each of 64 blocks they lose digits."""
+    small_blocks(monkeypatch, rows=2)
+    *tensors, do = (tensor.abs() for tensor in draw(1, 128, 4, 4, 3, 3, dtype=torch.float16))
+    options = {"normalize": normalize}
+    assert_twice_as_exact_as_plain(gau_attention, reference, tensors, do, **options)
+
+
 @pytest.mark.parametrize("length", [1, 0.5, 8192, 65536])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=str)
 def test_a_fixed_length_counts_and_float16_keeps_small_weights(length, dtype):

@@ -23,6 +23,7 @@ pytest.importorskip("triton", reason="pip install triton")
 if not INTERPRETED and not torch.cuda.is_available():
     pytest.skip(NO_DEVICE, allow_module_level=True)
 from companion.attention.kernels import blocks, chunks, mixed_chunk_attention
+from companion.attention.kernels.mixed_chunk_tiles import chunk_tiles
 
 FLAGS = [(causal, masked) for causal in (False, True) for masked in (False, True)]
 CASES = {  # n, s, e, chunk
@@ -112,6 +113,18 @@ def test_small_tiles_of_the_state_give_the_same(tokens, monkeypatch):
 
 def small_tiles(batch, key, value, bytes_each):
     return {"KEY": key, "VALUE": value, "KEYS": 16, "VALUES": 16, "STEP": chunks.STEP}
+
+
+def test_a_program_writes_no_row_of_the_next_chunk():
+    """Which another program writes, at any time: a race that ordered programs would hide."""
+    q, k, v = draw(1, 10, 4, 4, 3)
+    states, mixed = torch.zeros(2, 4, 3, device=DEVICE), torch.full_like(v, torch.nan)
+    strides = [number for tensor in (q, k, q, v) for number in tensor.stride()[:2]]
+    strides += [24, 12]
+    sizes = chunks.chunk_sizes(5, 4, 3) | {"CAUSAL": True, "PRECISION": "ieee"}
+    chunk_tiles[1, 1](q, k, q, v, states, mixed, 10, 5, 1.0, *strides, **sizes)
+    assert mixed[0, :5].isfinite().all()
+    assert mixed[0, 5:].isnan().all()
 
 
 def test_a_batch_too_small_for_the_gpu_gets_smaller_tiles(monkeypatch):

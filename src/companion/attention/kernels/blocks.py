@@ -25,9 +25,11 @@ def block_size(batch: int, seq: int, *, causal: bool, bytes_each: int) -> tuple[
     with fewer rows: a row block sees no column behind its end.
 
     >>> block_size(8, 2048, causal=False, bytes_each=2)
-    (2, 2048)
+    (3, 2048)
     >>> block_size(8, 2048, causal=True, bytes_each=2)
     (8, 512)
+    >>> block_size(1, 4097, causal=False, bytes_each=2)
+    (1, 2176)
     >>> block_size(1, 65536, causal=False, bytes_each=2)
     (1, 2048)
     """
