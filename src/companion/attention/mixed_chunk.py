@@ -31,7 +31,8 @@ def mixed_chunk_attention(
     :math:`\frac1{cs}\mathrm{relu}^2(Q_g K_g^\top) V_g`, and of ``eq-flash-lin-chunk``,
     :math:`\frac1n Q_g \sum_h K_h^\top V_h`, or, causal, ``eq-flash-lin-causal``, where only earlier
     chunks h < g are summed and n is how many tokens they hold; the first chunk has none (Hua et al.
-    2022, section 3.3). This is the definition; ``kernels.mixed_chunk_attention`` has the same name and signature.
+    2022, section 3.3). This is the definition; ``kernels.mixed_chunk_attention`` has the same name
+    and signature.
 
     With a mask, the chunks are counted over the true tokens alone: the result is that of the
     sequence without its padding, wherever the padding stands.
@@ -69,7 +70,8 @@ def mixed_chunk_attention(
         earlier = torch.arange(ql.shape[1], device=v.device).clamp_min(1)
         ql = divided(ql, earlier[:, None, None])
         mixed = torch.baddbmm(near.flatten(0, 1), ql.flatten(0, 1), states.flatten(0, 1))
-        mixed = flat(mixed.unflatten(0, (len(v), -1)))
+        chunks = "(batch group) row value -> batch (group row) value"
+        mixed = rearrange(mixed, chunks, group=len(earlier))
     else:
         count = torch.full((1,), n, device=v.device) if tokens is None else tokens.clamp_min(1)
         states = divided(flat(kl), count[:, None, None]).mT @ flat(v)
