@@ -1,8 +1,4 @@
-"""FLASH-pytorch as an outside oracle: equal where the definitions agree, and where they do not.
-
-``pip install --no-deps --target peers -r benchmarks/attention/requirements.txt`` brings it, and
-``PYTHONPATH=peers`` shows it to pytest.
-"""
+"""FLASH-pytorch as an outside oracle: equal where the definitions agree, and where they do not."""
 
 import pytest
 import torch
@@ -10,9 +6,7 @@ from torch.nn import functional
 
 from companion.attention import GatedAttentionUnit
 
-peer = pytest.importorskip(
-    "flash_pytorch", reason="see benchmarks/attention/requirements.txt and PYTHONPATH=peers"
-)
+peer = pytest.importorskip("flash_pytorch", reason="pip install FLASH-pytorch")
 DIM, KEY, CHUNK = 16, 8, 8
 
 
