@@ -76,9 +76,9 @@ def relu_growth(epsilon: Number, depth: int) -> float:
     r"""Return the log growth when the branch is relu(xW), Var W = 2/d, in the limit of large d.
 
     Equation ``eq-residual-mean``. Such a branch has the mean :math:`r/\sqrt\pi` in each entry, r
-    being the root mean square of x. The mean m of the entries takes part in the growth:
-    :math:`m \leftarrow m + \varepsilon r/\sqrt\pi` and
-    :math:`r^2 \leftarrow r^2 + 2\varepsilon mr/\sqrt\pi + \varepsilon^2r^2`, from m = 0.
+    being the root mean square of x. The mean μ of the entries takes part in the growth:
+    :math:`\mu \leftarrow \mu + \varepsilon r/\sqrt\pi` and
+    :math:`r^2 \leftarrow r^2 + 2\varepsilon\mu r/\sqrt\pi + \varepsilon^2r^2`, from μ = 0.
     Arguments and errors as in `aligned_growth`.
 
     >>> round(relu_growth(0.01, 10_000) - orthogonal_growth(0.01, 10_000))
@@ -86,16 +86,16 @@ def relu_growth(epsilon: Number, depth: int) -> float:
     """
     check_layers(epsilon, depth)
     push, share, total = epsilon / math.sqrt(math.pi), 0.0, 0.0
-    for _ in range(depth):  # share is m/r, total the log of r
+    for _ in range(depth):  # share is μ/r, total the log of r
         factor = math.sqrt(1 + 2 * push * share + epsilon**2)
         share, total = (share + push) / factor, total + math.log(factor)
     return total
 
 
 def alignment(dim: int) -> float:
-    r"""Return the mean of |cos| between a fixed and a random direction of d dimensions.
+    r"""Return the mean size of the cosine between a fixed and a random direction.
 
-    :math:`\Gamma(d/2)/(\sqrt\pi\,\Gamma((d+1)/2))`, which is 1 in one dimension and tends to
+    In d dimensions it is :math:`\Gamma(d/2)/(\sqrt\pi\,\Gamma((d+1)/2))`: 1 for d = 1, tending to
     :math:`\sqrt{2/\pi d}`.
 
     Raises:
