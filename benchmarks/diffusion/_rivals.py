@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
-import time
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
@@ -237,19 +236,3 @@ def precise(name: str, device: torch.device) -> contextlib.AbstractContextManage
     if name == "fp32":
         return contextlib.nullcontext()
     return torch.autocast(device.type, torch.bfloat16)
-
-
-def matmul_ceiling(precision: str, device: torch.device) -> dict[str, Any]:
-    """Return the floating-point operations a second of one large product: the best of ten."""
-    side = 8192 if device.type == "cuda" else 1024
-    a, b = torch.randn(2, side, side, device=device)
-    if precision == "bf16":
-        a, b = a.bfloat16(), b.bfloat16()
-    seconds = []
-    for _ in range(10):
-        start = time.perf_counter()
-        torch.mm(a, b)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        seconds.append(time.perf_counter() - start)
-    return {"side": side, "flop_per_s": 2 * side**3 / min(seconds)}

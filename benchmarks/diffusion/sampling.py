@@ -21,7 +21,7 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.diffusion import _rivals as rivals
-from benchmarks.harness import Contestant, arguments, race, write
+from benchmarks.harness import Contestant, arguments, matmul_ceiling, race, write
 
 Case = tuple[rivals.Size, str, int, bool]  # size, precision, batch, also compiled
 STATED = 1000  # calls of the net for a picture; the time of fewer is scaled
@@ -98,7 +98,7 @@ class Sampler:
 def compete(case: Case, device: torch.device, *, calls: int, quick: bool) -> dict[str, Any]:
     """Race all contestants of one case."""
     size, precision, batch, also_compiled = case
-    ceiling = rivals.matmul_ceiling(precision, device)
+    ceiling = matmul_ceiling(precision, device)
     samplers = [
         Sampler(
             name + compiled * ", compiled",

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.diffusion import _rivals as rivals
-from benchmarks.harness import Contestant, arguments, race, write
+from benchmarks.harness import Contestant, arguments, matmul_ceiling, race, write
 from companion.diffusion import digits
 
 Case = tuple[rivals.Size, str, int, bool]  # size, precision, batch, also compiled
@@ -127,7 +127,7 @@ class Trainer:
 def compete(case: Case, device: torch.device, *, quick: bool) -> dict[str, Any]:
     """Race all contestants of one case."""
     size, precision, batch, also_compiled = case
-    ceiling = rivals.matmul_ceiling(precision, device)
+    ceiling = matmul_ceiling(precision, device)
     trainers = [
         Trainer(
             name + compiled * ", compiled",
