@@ -20,7 +20,7 @@
   const decades = (log) => Math.max(log / Math.LN10, LOWEST);
 
   Explore.model("residual-growth", ({ depth, dim, power, along, seed }) => {
-    const N = 2 ** depth, d = 2 ** dim, eps = N ** -power, share = along / 100, q = {};
+    const N = 2 ** depth, d = 2 ** dim, eps = N ** -power, share = along / 100, q = { eps, layers: N, size: d };
     const straight = (log) => [0, 1].map((part) => [part, decades(part * log)]);
     const end = { one: N * Math.log1p(eps), many: N / 2 * Math.log1p(eps * eps) };
     for (const name in end) { q[name] = straight(end[name]); q[`${name}_end`] = decades(end[name]); }
@@ -38,6 +38,6 @@
       q[`walk${walk}`] = points;
       ends.push(decades(log));
     }
-    return { ...q, eps, low: Math.min(...ends), high: Math.max(...ends) };
+    return { ...q, low: Math.min(...ends), high: Math.max(...ends) };
   });
 })();
