@@ -88,3 +88,11 @@ def test_the_page_says_what_the_record_says() -> None:
     assert all(one < other for one, other in slower)
     assert broken["ε = 1/√N"][-1] == 5
     assert broken["ε = 1/N"][-1] == 0
+    last = {
+        (net, rate): [
+            r["losses"][-1] for r in record["runs"] if (r["net"], r["rate"]) == (net, rate)
+        ]
+        for net, rate in (("ε = 1/N", 1.0), ("ε = 1/√N", 0.3))
+    }
+    slow, quick = (sum(losses) for losses in last.values())
+    assert slow / quick == pytest.approx(10, abs=1)  # ten times the loss
