@@ -217,7 +217,7 @@ def write(
         "threads": options.threads,
         "seed": options.seed,
         "quick": options.quick,
-        "command": " ".join([Path(sys.executable).name, *sys.argv]),
+        "command": _command(),
         "commit": options.commit,
         "clean": options.clean,
         "versions": {"python": platform.python_version(), "cuda": torch.version.cuda}
@@ -228,6 +228,15 @@ def write(
     draft.write_text(json.dumps(about | record, indent=1, ensure_ascii=False) + "\n")
     draft.replace(path)
     return path
+
+
+def _command() -> str:
+    """Return the command line, without the folder of the record, which changes no number."""
+    words = [Path(sys.executable).name, *sys.argv]
+    if "--out" in words:
+        at = words.index("--out")
+        del words[at : at + 2]
+    return " ".join(words)
 
 
 def _device_name(device: torch.device) -> str:
