@@ -15,7 +15,7 @@ __all__ = ["FirstStep", "first_step"]
 
 
 class FirstStep(NamedTuple):
-    """|ΔL|/η of a first step of plain SGD, Adam and LAMB, to first order in η."""
+    """What a first step of plain SGD, Adam and LAMB takes off the loss, divided by η."""
 
     sgd: float
     adam: float
