@@ -201,6 +201,7 @@ def test_lamb_at_zero_takes_adams_step_and_runs_a_closure():
 
 def test_bytes_are_counted_while_they_live():
     assert peak_live_bytes(lambda: torch.ones(10).double()) == 40 + 80
+    assert peak_live_bytes(lambda: torch.ones(1000).exp().exp().exp()) == 2 * 4000
     kept = torch.ones(1000)
     assert peak_live_bytes(lambda: kept.view(10, 100).add_(1)) == 0
 
