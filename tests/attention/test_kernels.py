@@ -149,7 +149,9 @@ def test_on_a_cpu_the_kernels_say_that_they_run_on_cuda():
 
 
 @pytest.mark.parametrize(
-    ("normalize", "dtype"), [(softmax, torch.float32), (relu2, torch.float64)], ids=str
+    ("normalize", "dtype"),
+    [(softmax, torch.float32), (relu2, torch.float64)],
+    ids=["softmax", "float64"],
 )
 def test_what_takes_no_kernel_runs_on_a_cpu_as_well(normalize, dtype):
     q, k, v = torch.randn(3, 2, 5, 4, dtype=dtype)
