@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 MATHJAX_PARTS = ("tex-chtml.js", "output/chtml/fonts/woff-v2", "input/tex/extensions")
-# 1.5 MB of script to draw a dozen icons; the theme's style sheet has them as a font of 0.2 MB.
-ICON_SCRIPT = re.compile(
-    r'\s*<script [^>]*src="[^"]*_static/scripts/fontawesome\.js[^"]*"></script>'
-)
+# 1.5 MB of script to draw a dozen icons, which the theme's style sheet has as a font of 0.2 MB; and
+# the index of the search, which grows with the book and is needed only to search as you type.
+ICONS = ("fontawesome.js",)
+SEARCH = ("searchtools.js", "language_data.js", "searchindex.js")
 UNUSED = (
     "*.map",
     "fontawesome.js",
@@ -61,17 +61,19 @@ def drop_unused(static: Path) -> None:
             path.unlink()
 
 
-def drop_icon_script(site: Path) -> None:
-    """Take the icon script out of every page; fail if the theme no longer writes it this way."""
+def drop_scripts(site: Path) -> None:
+    """Take out of each page what it does not use; fail if the theme writes it otherwise."""
     for page in site.rglob("*.html"):
         if "_static" in page.relative_to(site).parts:
             continue
-        text, found = ICON_SCRIPT.subn("", page.read_text(encoding="utf-8"))
-        if "fontawesome.js" in text:
-            raise ExtensionError(
-                f"{page.name}: the icon script of the theme was not found and removed"
-            )
-        if found:
+        names = ICONS if page.name == "search.html" else ICONS + SEARCH
+        text = before = page.read_text(encoding="utf-8")
+        for name in names:
+            script = rf'\s*<script [^>]*src="[^"]*\b{re.escape(name)}[^"]*"></script>'
+            text = re.sub(script, "", text)
+            if name in text:
+                raise ExtensionError(f"{page.name}: {name} is loaded in a way that is not known")
+        if text != before:
             page.write_text(text, encoding="utf-8")
 
 
@@ -82,7 +84,7 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     site = Path(app.outdir)
     copy_mathjax(site / "_static")
     drop_unused(site / "_static")
-    drop_icon_script(site)
+    drop_scripts(site)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

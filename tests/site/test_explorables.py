@@ -12,8 +12,10 @@ STATE = """figure => [
 
 
 def chapters(site) -> list[str]:
-    """The pages of chapters: those in a room, less their pages of exercises."""
-    return [n for n in site.pages() if "/" in n and not n.endswith("-exercises.html")]
+    """The pages of chapters: those in a room, less exercises and the room's part of the API."""
+    return [
+        n for n in site.pages() if "/" in n and not n.endswith(("-exercises.html", "/api.html"))
+    ]
 
 
 @pytest.fixture
