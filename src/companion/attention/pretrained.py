@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Int64
@@ -16,7 +14,12 @@ from companion.attention.train import SETTINGS, VOCABULARY, digest_of, source
 from companion.errors import CheckpointError, DataError
 from companion.text import load_tokenizer, split_tokens
 from companion.training import read_checkpoint
-from companion.training.checkpoint import write_whole
+from companion.training.export import (
+    check_weights,
+    configuration_of,
+    metadata_of,
+    write_export,
+)
 
 __all__ = ["export_language", "held_out_tokens", "is_export", "load_language"]
 
@@ -36,11 +39,11 @@ def load_language(path: Path | str, *, device: torch.device | str = "cpu") -> La
         CheckpointError: if there is none, it is damaged, or it is of another kind.
     """
     path = Path(path)
-    metadata = _metadata(path) if path.is_file() else {}
+    metadata = metadata_of(path) if path.is_file() else {}
     if metadata.get("format") == FORMAT:
         import safetensors.torch
 
-        values, vocabulary = _json(metadata, path), metadata.get("tokenizer", "")
+        values, vocabulary = configuration_of(metadata, path), metadata.get("tokenizer", "")
         weights = safetensors.torch.load_file(path)
     else:
         checkpoint = read_checkpoint(path)
@@ -57,7 +60,7 @@ def load_language(path: Path | str, *, device: torch.device | str = "cpu") -> La
         raise CheckpointError(f"{error} (is it of another version of companion?)") from error
     if config.tied and EMBEDDING in weights:
         weights = {HEAD: weights[EMBEDDING], **weights}
-    _check(path, weights, model.state_dict())
+    check_weights(path, weights, model)
     model.load_state_dict(weights)
     return Language(model=model.to(device).eval(), tokenizer=tokenizer, config=config)
 
@@ -89,47 +92,18 @@ def export_language(trained: Language, path: Path | str) -> None:
     Raises:
         CheckpointError: if it cannot be written.
     """
-    import safetensors.torch
-
     values = trained.config.to_plain()
     values["text"]["path"] = None  # a file of this machine
-    weights = {
-        name: value.detach().to("cpu", torch.float32).contiguous()
-        for name, value in trained.model.state_dict().items()
-        if not (trained.config.tied and name == HEAD)
-    }
-    metadata = {
-        "format": FORMAT,
-        "config": json.dumps(values),
-        "tokenizer": trained.tokenizer.to_json(),
-    }
-    try:
-        write_whole(Path(path), safetensors.torch.save(weights, metadata))
-    except OSError as error:
-        raise CheckpointError(f"{path} could not be written: {error.strerror}") from error
+    weights = trained.model.state_dict()
+    if trained.config.tied:
+        del weights[HEAD]
+    metadata = {"format": FORMAT, "tokenizer": trained.tokenizer.to_json()}
+    write_export(Path(path), weights, metadata, config=values)
 
 
 def is_export(path: Path | str) -> bool:
     """Tell whether a file was written by ``export_language``; a run was not."""
-    return Path(path).is_file() and _metadata(Path(path)).get("format") == FORMAT
-
-
-def _metadata(path: Path) -> dict[str, str]:
-    """The metadata of a safetensors file, {} if there is none to read."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            return file.metadata() or {}
-    except (OSError, SafetensorError):
-        return {}
-
-
-def _json(metadata: dict[str, str], path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(metadata["config"])
-    except (KeyError, ValueError) as error:
-        raise CheckpointError(f"{path} does not say of which configuration it is") from error
+    return Path(path).is_file() and metadata_of(Path(path)).get("format") == FORMAT
 
 
 def _vocabulary(path: Path, digest: str) -> str:
@@ -143,12 +117,3 @@ def _vocabulary(path: Path, digest: str) -> str:
     if digest_of(text) != digest:
         raise CheckpointError(f"{path} is another tokenizer than that of the run")
     return text
-
-
-def _check(path: Path, weights: dict[str, Tensor], model: dict[str, Tensor]) -> None:
-    wanted = {name: tuple(value.shape) for name, value in model.items()}
-    found = {name: tuple(value.shape) for name, value in weights.items()}
-    for name in [*wanted, *found]:
-        if wanted.get(name) != found.get(name):
-            shapes = found.get(name, "nothing"), wanted.get(name, "nothing")
-            raise CheckpointError(f"{path}: {name} has shape {shapes[0]}; expected {shapes[1]}")

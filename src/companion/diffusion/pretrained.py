@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,13 @@ from companion.diffusion.config import DiffusionConfig
 from companion.diffusion.train import Diffusion
 from companion.errors import CheckpointError, DataError, ShapeError
 from companion.training import read_checkpoint
-from companion.training.checkpoint import write_whole
 from companion.training.devices import channels_innermost
+from companion.training.export import (
+    check_weights,
+    configuration_of,
+    metadata_of,
+    write_export,
+)
 
 __all__ = ["export", "load_diffusion", "pretrained_digits"]
 
@@ -38,11 +42,11 @@ def load_diffusion(path: Path | str, *, device: torch.device | str = "cpu") -> D
     1000
     """
     path = Path(path)
-    metadata = _metadata(path) if path.is_file() else {}
+    metadata = metadata_of(path) if path.is_file() else {}
     if metadata.get("format") == FORMAT:
         import safetensors.torch
 
-        values, weights = _json(metadata, path), safetensors.torch.load_file(path)
+        values, weights = configuration_of(metadata, path), safetensors.torch.load_file(path)
     else:
         checkpoint = read_checkpoint(path)
         path, weights = checkpoint.path, checkpoint.weights
@@ -62,19 +66,9 @@ def export(trained: Diffusion, path: Path | str) -> None:
     Raises:
         CheckpointError: if it cannot be written.
     """
-    import safetensors.torch
-
     values = trained.config.to_plain()
     values["data"]["path"] = None  # a folder of this machine
-    weights = {
-        name: value.detach().to("cpu", torch.float32).contiguous()
-        for name, value in trained.model.state_dict().items()
-    }
-    metadata = {"format": FORMAT, "config": json.dumps(values)}
-    try:
-        write_whole(Path(path), safetensors.torch.save(weights, metadata))
-    except OSError as error:
-        raise CheckpointError(f"{path} could not be written: {error.strerror}") from error
+    write_export(Path(path), trained.model.state_dict(), {"format": FORMAT}, config=values)
 
 
 def pretrained_digits(*, device: torch.device | str = "cpu") -> Diffusion:
@@ -94,24 +88,6 @@ def pretrained_digits(*, device: torch.device | str = "cpu") -> Diffusion:
         return load_diffusion(path, device=device)
 
 
-def _metadata(path: Path) -> dict[str, str]:
-    """The metadata of a safetensors file, {} if there is none to read."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            return file.metadata() or {}
-    except (OSError, SafetensorError):
-        return {}
-
-
-def _json(metadata: dict[str, str], path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(metadata["config"])
-    except (KeyError, ValueError) as error:
-        raise CheckpointError(f"{path} does not say of which configuration it is") from error
-
-
 def _net(path: Path, values: dict[str, Any], weights: dict[str, Tensor]):
     """The configuration, and its net with these weights."""
     try:
@@ -119,11 +95,6 @@ def _net(path: Path, values: dict[str, Any], weights: dict[str, Tensor]):
         model = config.build_net()
     except (DataError, ShapeError) as error:
         raise CheckpointError(f"{error} (is it of another version of companion?)") from error
-    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in weights.items()}
-    for name in [*wanted, *found]:
-        if wanted.get(name) != found.get(name):
-            shapes = found.get(name, "nothing"), wanted.get(name, "nothing")
-            raise CheckpointError(f"{path}: {name} has shape {shapes[0]}; expected {shapes[1]}")
+    check_weights(path, weights, model)
     model.load_state_dict(weights)
     return config, model.eval()
