@@ -16,3 +16,4 @@ def test_recorded_results_are_whole_and_come_from_a_commit(path: Path) -> None:
     assert len(record["commit"]) == 40
     assert path.name.startswith(record["benchmark"] + "-")
     assert {"device", "versions", "seed", "threads", "command"} <= set(record)
+    assert "--out" not in record["command"]  # a folder of one machine
