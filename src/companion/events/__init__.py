@@ -1,11 +1,73 @@
-"""Events in sentences: find the arguments, link those that belong together, read the events off."""
+"""Events in sentences: find the arguments, link them, and let the cliques be the events.
 
+``read_duee`` reads sentences, ``encode_targets`` says what a model should answer about one,
+``decode_events`` turns its answer into events, ``evaluate`` compares them with what is true.
+"""
+
+from companion.events.cliques import WorkError, maximal_cliques, maximal_cliques_recursive
+from companion.events.decoding import Decoded, DecodingCut, decode_events
+from companion.events.documents import TRIGGER, Argument, Document, Event
+from companion.events.hypergraph import (
+    Links,
+    Reach,
+    is_conformal,
+    is_recoverable,
+    is_simple,
+    out_of_reach,
+    recovered,
+)
 from companion.events.losses import multilabel_cross_entropy, sparse_multilabel_cross_entropy
+from companion.events.offsets import Offsets, character_offsets, word_offsets
+from companion.events.reader import Documents, SkippedLines, read_duee
+from companion.events.schema import EventType, Role, Schema
 from companion.events.scorers import EfficientGlobalPointer, GlobalPointer
+from companion.events.submission import (
+    Answer,
+    answers,
+    read_submission,
+    write_duee,
+    write_submission,
+)
+from companion.events.targets import DenseTargets, Positives, Targets, encode_targets
 
 __all__ = [
+    "TRIGGER",
+    "Answer",
+    "Argument",
+    "Decoded",
+    "DecodingCut",
+    "DenseTargets",
+    "Document",
+    "Documents",
     "EfficientGlobalPointer",
+    "Event",
+    "EventType",
     "GlobalPointer",
+    "Links",
+    "Offsets",
+    "Positives",
+    "Reach",
+    "Role",
+    "Schema",
+    "SkippedLines",
+    "Targets",
+    "WorkError",
+    "answers",
+    "character_offsets",
+    "decode_events",
+    "encode_targets",
+    "is_conformal",
+    "is_recoverable",
+    "is_simple",
+    "maximal_cliques",
+    "maximal_cliques_recursive",
     "multilabel_cross_entropy",
+    "out_of_reach",
+    "read_duee",
+    "read_submission",
+    "recovered",
     "sparse_multilabel_cross_entropy",
+    "word_offsets",
+    "write_duee",
+    "write_submission",
 ]
