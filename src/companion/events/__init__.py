@@ -21,6 +21,7 @@ from companion.events.offsets import Offsets, character_offsets, word_offsets
 from companion.events.reader import Documents, SkippedLines, read_duee
 from companion.events.schema import EventType, Role, Schema
 from companion.events.scorers import EfficientGlobalPointer, GlobalPointer
+from companion.events.scores import CharacterScore, Scores, duee_score, evaluate
 from companion.events.submission import (
     Answer,
     answers,
@@ -34,6 +35,7 @@ __all__ = [
     "TRIGGER",
     "Answer",
     "Argument",
+    "CharacterScore",
     "Decoded",
     "DecodingCut",
     "DenseTargets",
@@ -49,13 +51,16 @@ __all__ = [
     "Reach",
     "Role",
     "Schema",
+    "Scores",
     "SkippedLines",
     "Targets",
     "WorkError",
     "answers",
     "character_offsets",
     "decode_events",
+    "duee_score",
     "encode_targets",
+    "evaluate",
     "is_conformal",
     "is_recoverable",
     "is_simple",
