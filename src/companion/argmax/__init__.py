@@ -1,0 +1,11 @@
+"""Words that an output layer can never predict, with a proof for each that it can or cannot.
+
+``argmaxable`` decides every class of a layer; the ``ArgmaxReport`` it returns carries the proofs
+and checks them without a solver.
+"""
+
+from companion.argmax.linear_program import ChebyshevBall, chebyshev_direction
+from companion.argmax.report import ArgmaxReport
+from companion.argmax.scanner import Scanner, argmaxable
+
+__all__ = ["ArgmaxReport", "ChebyshevBall", "Scanner", "argmaxable", "chebyshev_direction"]
