@@ -5,6 +5,7 @@
 """
 
 from companion.events.cliques import WorkError, maximal_cliques, maximal_cliques_recursive
+from companion.events.config import LinkerConfig
 from companion.events.decoding import Decoded, DecodingCut, decode_events
 from companion.events.documents import TRIGGER, Argument, Document, Event
 from companion.events.hypergraph import (
@@ -16,12 +17,16 @@ from companion.events.hypergraph import (
     out_of_reach,
     recovered,
 )
+from companion.events.linker import EventLinker, LinkerScores, LinkerTargets
 from companion.events.losses import multilabel_cross_entropy, sparse_multilabel_cross_entropy
 from companion.events.offsets import Offsets, character_offsets, word_offsets
+from companion.events.prediction import Linker, Scored
+from companion.events.published_loss import published_sparse_loss
 from companion.events.reader import Documents, SkippedLines, read_duee
 from companion.events.schema import EventType, Role, Schema
 from companion.events.scorers import EfficientGlobalPointer, GlobalPointer
 from companion.events.scores import CharacterScore, Scores, duee_score, evaluate
+from companion.events.sentences import Sentences
 from companion.events.submission import (
     Answer,
     answers,
@@ -30,6 +35,8 @@ from companion.events.submission import (
     write_submission,
 )
 from companion.events.targets import DenseTargets, Positives, Targets, encode_targets
+from companion.events.train import train_linker
+from companion.events.vocabulary import Vocabulary
 
 __all__ = [
     "TRIGGER",
@@ -43,17 +50,25 @@ __all__ = [
     "Documents",
     "EfficientGlobalPointer",
     "Event",
+    "EventLinker",
     "EventType",
     "GlobalPointer",
+    "Linker",
+    "LinkerConfig",
+    "LinkerScores",
+    "LinkerTargets",
     "Links",
     "Offsets",
     "Positives",
     "Reach",
     "Role",
     "Schema",
+    "Scored",
     "Scores",
+    "Sentences",
     "SkippedLines",
     "Targets",
+    "Vocabulary",
     "WorkError",
     "answers",
     "character_offsets",
@@ -68,10 +83,12 @@ __all__ = [
     "maximal_cliques_recursive",
     "multilabel_cross_entropy",
     "out_of_reach",
+    "published_sparse_loss",
     "read_duee",
     "read_submission",
     "recovered",
     "sparse_multilabel_cross_entropy",
+    "train_linker",
     "word_offsets",
     "write_duee",
     "write_submission",

@@ -1,0 +1,122 @@
+"""Everything a training run of an event linker needs, in one frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from companion.attention import Architecture
+from companion.errors import DataError
+from companion.events.linker import EventLinker
+from companion.events.schema import Schema
+from companion.training import Recipe
+from companion.training.settings import amend, plain, read_options, read_yaml
+
+__all__ = ["LinkerConfig"]
+
+
+def small_recipe() -> Recipe:
+    return Recipe(
+        steps=600, batch=16, rate=4e-3, warmup=40, decay="cosine", weight_decay=0.01,
+        average=0.99, log_every=20,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkerConfig:
+    """Tokens, net and recipe of one run. The defaults learn the generated corpora on a laptop.
+
+    Args:
+        triggers: whether the trigger is a role, of all files.
+        tokens: "character", or "word" for languages that part their words.
+        least: how often a character or word must occur to have a number of its own.
+        length: the longest sentence, in tokens.
+        net: the measures of the encoder; ``depth`` counts pairs of Gated Attention Units.
+        scorer: of the arguments: "efficient" or "plain".
+        key_dim: the width of queries and keys in the scorers.
+        dropout: between encoder and scorers.
+        threshold: above it a score means yes.
+        measure_every: steps between two looks at sentences that are not learned from; None: one at
+            the end.
+        recipe: how to train.
+
+    >>> config = LinkerConfig().amended(["tokens=word", "net.dim=96", "recipe.steps=900"])
+    >>> config.tokens, config.net.dim, config.recipe.steps
+    ('word', 96, 900)
+    """
+
+    triggers: bool = True
+    tokens: Literal["character", "word"] = "character"
+    least: int = 2
+    length: int = 256
+    net: Architecture = field(
+        default_factory=lambda: Architecture(layers="gau", depth=1, dim=64, key_dim=32)
+    )
+    scorer: Literal["efficient", "plain"] = "efficient"
+    key_dim: int = 32
+    dropout: float = 0.0
+    threshold: float = 0.0
+    measure_every: int | None = None
+    recipe: Recipe = field(default_factory=small_recipe)
+
+    def __post_init__(self) -> None:
+        for name in ("least", "length", "key_dim", "measure_every"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise DataError(f"{name} is {value}; expected at least 1")
+        if not 0 <= self.dropout < 1:
+            raise DataError(f"dropout is {self.dropout}; expected 0 <= dropout < 1")
+
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> LinkerConfig:
+        """Read a file written by ``to_yaml`` or by hand; what it leaves out is the default.
+
+        Raises:
+            DataError: naming file, line and key, for a key that is none or a wrong value.
+        """
+        values, place = read_yaml(Path(path))
+        return amend(cls(), values, place)
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any], *, name: str) -> LinkerConfig:
+        """Return the configuration of ``to_plain``; `name` is the file that complaints name."""
+        return amend(cls(), values, lambda key: f"{name}: {key}")
+
+    def amended(self, options: Iterable[str]) -> LinkerConfig:
+        """Return the configuration with options such as ``net.dim=96`` carried out.
+
+        Raises:
+            DataError: for a name that is none, or a value that does not fit.
+        """
+        return amend(self, read_options(options), lambda key: f"--set {key}")
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return nested dicts of numbers and words, as JSON and YAML hold them."""
+        return plain(self)
+
+    def to_yaml(self, path: str | Path) -> None:
+        """Write every setting into a file that ``from_yaml`` reads."""
+        import yaml
+
+        text = yaml.safe_dump(self.to_plain(), sort_keys=False, default_flow_style=None)
+        Path(path).write_text(text, "utf-8")
+
+    def build_model(self, vocabulary: int, schema: Schema) -> EventLinker:
+        """Return the untrained model.
+
+        Args:
+            vocabulary: how many tokens there are.
+            schema: of the events.
+
+        Raises:
+            DataError: if its measures make none.
+        """
+        return EventLinker(
+            self.net.token_encoder(vocabulary),
+            schema,
+            key_dim=self.key_dim,
+            scorer=self.scorer,
+            dropout=self.dropout,
+        )
