@@ -6,6 +6,7 @@
 
 from companion.events.cliques import WorkError, maximal_cliques, maximal_cliques_recursive
 from companion.events.config import LinkerConfig
+from companion.events.corpus import Corpus, generate_corpus, read_corpus
 from companion.events.decoding import Decoded, DecodingCut, decode_events
 from companion.events.documents import TRIGGER, Argument, Document, Event
 from companion.events.hypergraph import (
@@ -21,6 +22,7 @@ from companion.events.linker import EventLinker, LinkerScores, LinkerTargets
 from companion.events.losses import multilabel_cross_entropy, sparse_multilabel_cross_entropy
 from companion.events.offsets import Offsets, character_offsets, word_offsets
 from companion.events.prediction import Linker, Scored
+from companion.events.pretrained import load_linker
 from companion.events.published_loss import published_sparse_loss
 from companion.events.reader import Documents, SkippedLines, read_duee
 from companion.events.schema import EventType, Role, Schema
@@ -43,6 +45,7 @@ __all__ = [
     "Answer",
     "Argument",
     "CharacterScore",
+    "Corpus",
     "Decoded",
     "DecodingCut",
     "DenseTargets",
@@ -76,14 +79,17 @@ __all__ = [
     "duee_score",
     "encode_targets",
     "evaluate",
+    "generate_corpus",
     "is_conformal",
     "is_recoverable",
     "is_simple",
+    "load_linker",
     "maximal_cliques",
     "maximal_cliques_recursive",
     "multilabel_cross_entropy",
     "out_of_reach",
     "published_sparse_loss",
+    "read_corpus",
     "read_duee",
     "read_submission",
     "recovered",
