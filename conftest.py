@@ -31,6 +31,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="optional",
         help="tests of the site: skip without a browser (optional), or fail (required)",
     )
+    parser.addoption(
+        "--gau-alpha",
+        metavar="FOLDER",
+        default=None,
+        help="a folder with the published weights of GAU-α, to test what they guess",
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -5,10 +5,13 @@ Importing this package needs neither a GPU nor Triton.
 
 from companion.attention.architecture import Architecture
 from companion.attention.backend import fastest
+from companion.attention.clue import CLUE, clue_average
 from companion.attention.config import LanguageConfig, TextConfig
 from companion.attention.decoding import Decoder
 from companion.attention.encoder import Block, Encoder, TokenEncoder
 from companion.attention.gau import gau_attention
+from companion.attention.gau_alpha import GAUAlpha, GAUAlphaConfig
+from companion.attention.guesses import Guess, fill_mask
 from companion.attention.language import Judgement, Language
 from companion.attention.mixed_chunk import mixed_chunk_attention
 from companion.attention.models import LanguageModel, MaskedLanguageModel, cross_entropy
@@ -26,14 +29,19 @@ from companion.attention.sampling import draw
 from companion.attention.train import train_language
 from companion.attention.transformer import FeedForward, MultiHeadAttention, TransformerLayer
 from companion.attention.unit import GatedAttentionUnit
+from companion.text import WordPieceTokenizer, load_vocab
 
 __all__ = [
+    "CLUE",
     "Architecture",
     "Block",
     "Decoder",
     "Encoder",
     "FeedForward",
+    "GAUAlpha",
+    "GAUAlphaConfig",
     "GatedAttentionUnit",
+    "Guess",
     "Judgement",
     "Language",
     "LanguageConfig",
@@ -45,13 +53,17 @@ __all__ = [
     "TextConfig",
     "TokenEncoder",
     "TransformerLayer",
+    "WordPieceTokenizer",
+    "clue_average",
     "cross_entropy",
     "draw",
     "export_language",
     "fastest",
+    "fill_mask",
     "gau_attention",
     "held_out_tokens",
     "load_language",
+    "load_vocab",
     "make_norm",
     "mixed_chunk_attention",
     "relu2",

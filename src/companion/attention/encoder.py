@@ -129,6 +129,7 @@ class TokenEncoder(nn.Module):
         vocabulary: how many tokens there are.
         segments: how many kinds of segment, each with an embedding of its own; 0 for none.
         norm: a norm right after the embedding, before "post" blocks; None for none.
+        eps: of that norm.
         dropout: on the embedding.
         std: the size of the numbers of an untrained embedding; None: :math:`1/(2\sqrt d)`, with
             which the scores of a tied head begin at about 1/2.
@@ -150,6 +151,7 @@ class TokenEncoder(nn.Module):
         vocabulary: int,
         segments: int = 0,
         norm: NormKind | None = None,
+        eps: float = 1e-6,
         dropout: float = 0.0,
         std: int | float | None = None,
     ) -> None:
@@ -163,7 +165,7 @@ class TokenEncoder(nn.Module):
         for table in (self.embedding, self.segment_embedding):
             if table is not None:
                 nn.init.normal_(table.weight, std=dim**-0.5 / 2 if std is None else std)
-        self.norm = nn.Identity() if norm is None else make_norm(norm, dim)
+        self.norm = nn.Identity() if norm is None else make_norm(norm, dim, eps=eps)
         self.dropout = nn.Dropout(dropout)
         self.encoder = encoder
 

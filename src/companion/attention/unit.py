@@ -40,6 +40,7 @@ class GatedAttentionUnit(nn.Module):
         chunk: tokens in a chunk; of "mixed_chunk" only.
         length: a fixed n for the normaliser; of "quad" only.
         rope: whether queries and keys are turned by their position (``rotate``, interleaved).
+        shift: whether Z is shifted as well as scaled; GAU-α has no biases, and no shift.
         attend: what computes attention: ``fastest``, or a function with the signature of
             ``gau_attention`` or ``mixed_chunk_attention``.
 
@@ -53,6 +54,8 @@ class GatedAttentionUnit(nn.Module):
     True
     """
 
+    offset: nn.Parameter | None
+
     def __init__(
         self,
         dim: int,
@@ -65,6 +68,7 @@ class GatedAttentionUnit(nn.Module):
         chunk: int = 256,
         length: int | float | None = None,
         rope: bool = True,
+        shift: bool = True,
         attend: Callable[..., Tensor] = fastest,
     ) -> None:
         super().__init__()
@@ -84,7 +88,9 @@ class GatedAttentionUnit(nn.Module):
         )
         self.to_hidden = nn.Linear(dim, 2 * self.inner + key_dim, bias=False)
         self.scale = nn.Parameter(torch.ones(HEADS[attention], key_dim))
-        self.offset = nn.Parameter(torch.zeros(HEADS[attention], key_dim))
+        self.register_parameter(
+            "offset", nn.Parameter(torch.zeros(HEADS[attention], key_dim)) if shift else None
+        )
         self.to_out = nn.Linear(self.inner, dim, bias=False)
         for layer in (self.to_hidden, self.to_out):  # LeCun's: what comes out is as large as what
             nn.init.normal_(layer.weight, std=layer.in_features**-0.5)  # went in
@@ -113,7 +119,9 @@ class GatedAttentionUnit(nn.Module):
         """Return the gate u, queries and keys, and the values v, for tokens from position start."""
         hidden = functional.silu(self.to_hidden(x))
         u, v, z = hidden.split([self.inner, self.inner, self.key_dim], dim=-1)
-        heads = [z * scale + offset for scale, offset in zip(self.scale, self.offset, strict=True)]
+        heads = [z * scale for scale in self.scale]
+        if self.offset is not None:
+            heads = [head + offset for head, offset in zip(heads, self.offset, strict=True)]
         if self.rope:
             heads = [rotate(head, start=start) for head in heads]
         return u, [head.to(v.dtype) for head in heads], v  # autocast leaves the scaling in float32

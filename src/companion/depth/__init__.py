@@ -30,13 +30,13 @@ from companion.depth.growth import (
     typical_growth,
 )
 from companion.depth.increment import Increment, loss_increment
-from companion.depth.lamb import Lamb
 from companion.depth.magnitude import magnitude
 from companion.depth.memory import peak_live_bytes
 from companion.depth.scaling import DepthScaling
 from companion.depth.signals import Signals, shake, signals
 from companion.depth.slope import Slope, scaling_slope
 from companion.depth.stack import ResidualStack
+from companion.training.lamb import Lamb
 
 __all__ = [
     "Attention",

@@ -8,14 +8,17 @@ from companion.text.tokenizer import (
     load_tokenizer,
 )
 from companion.text.windows import Windows, hide_tokens, split_tokens
+from companion.text.word_pieces import WordPieceTokenizer, load_vocab
 
 __all__ = [
     "BytePairTokenizer",
     "CharacterTokenizer",
     "Tokenizer",
     "Windows",
+    "WordPieceTokenizer",
     "hide_tokens",
     "load_tokenizer",
+    "load_vocab",
     "read_text",
     "small_text",
     "split_tokens",

@@ -105,7 +105,7 @@ class BytePairTokenizer:
         Raises:
             DataError: for a vocabulary of fewer than 260, or without the package ``tokenizers``.
         """
-        library = _library()
+        library = tokenizers_library()
         if vocabulary < 256 + len(SPECIAL):
             raise DataError(f"vocabulary is {vocabulary}; expected at least 260: bytes and marks")
         inner = library.Tokenizer(library.models.BPE())
@@ -172,7 +172,7 @@ def load_tokenizer(source: Path | str) -> Tokenizer:
     if not isinstance(values, dict) or "model" not in values:
         raise DataError(f"{where} is no tokenizer; expected characters, or one of `tokenizers`")
     try:
-        inner = _library().Tokenizer.from_str(text)
+        inner = tokenizers_library().Tokenizer.from_str(text)
     except Exception as error:  # the package raises the bare class
         if isinstance(error, DataError):
             raise
@@ -180,12 +180,13 @@ def load_tokenizer(source: Path | str) -> Tokenizer:
     return BytePairTokenizer(inner)
 
 
-def _library() -> Any:
+def tokenizers_library(what: str = "byte pairs") -> Any:
+    """Return the package ``tokenizers``; ``what`` needs it."""
     try:
         import tokenizers
     except ImportError as error:
         remedy = "run `make setup`, or pip install tokenizers"
-        raise DataError(f"byte pairs need the package tokenizers: {remedy}") from error
+        raise DataError(f"{what} need the package tokenizers: {remedy}") from error
     return tokenizers
 
 

@@ -20,9 +20,10 @@ class Lamb(Optimizer):
     .. math:: r = \frac{\hat m}{\sqrt{\hat v}+\epsilon} + w\theta,\qquad
               \theta \leftarrow \theta - \eta\,\frac{\|\theta\|}{\|r\|}\,r
 
-    with the moments of Adam, corrected for their start. In its first step r is nearly the sign of
-    the gradient, so the change is :math:`-\eta\|\theta\|\,\mathrm{sign}(g)/\sqrt n` for the n
-    entries of a matrix (eq-depth-lamb). Where θ or r is zero the quotient of norms is taken as 1.
+    with the moments of Adam, corrected for their start unless told otherwise. In its first step r
+    is nearly the sign of the gradient, so the change is
+    :math:`-\eta\|\theta\|\,\mathrm{sign}(g)/\sqrt n` for the n entries of a matrix (eq-depth-lamb).
+    Where θ or r is zero the quotient of norms is taken as 1.
 
     Args:
         params: as for every optimiser of torch.
@@ -30,6 +31,9 @@ class Lamb(Optimizer):
         betas: of the two moments.
         eps: ε.
         weight_decay: w.
+        bias_correction: whether the moments are corrected for their start. GAU-α was trained
+            without. The correction is one factor for all of m̂/√v̂, which the quotient of norms
+            takes out again, so that only the weight of ε and w beside it differs.
 
     Raises:
         DataError: if a value is out of its range.
@@ -48,6 +52,8 @@ class Lamb(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float | int = 1e-6,
         weight_decay: float | int = 0.0,
+        *,
+        bias_correction: bool = True,
     ) -> None:
         for name, value in (("lr", lr), ("eps", eps), ("weight_decay", weight_decay)):
             if not 0 <= value < float("inf"):
@@ -55,6 +61,7 @@ class Lamb(Optimizer):
         if not all(0 <= beta < 1 for beta in betas):
             raise DataError(f"betas are {betas}; expected 0 <= beta < 1")
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        defaults["bias_correction"] = bias_correction
         super().__init__(params, defaults)
 
     @torch.no_grad()
@@ -79,8 +86,10 @@ class Lamb(Optimizer):
         beta1, beta2 = group["betas"]
         m = state["exp_avg"].lerp_(g, 1 - beta1)
         v = state["exp_avg_sq"].mul_(beta2).addcmul_(g, g, value=1 - beta2)
-        m_hat = m / (1 - beta1 ** state["step"])
-        v_hat = v / (1 - beta2 ** state["step"])
+        m_hat, v_hat = m, v
+        if group["bias_correction"]:
+            m_hat = m / (1 - beta1 ** state["step"])
+            v_hat = v / (1 - beta2 ** state["step"])
         r = m_hat / (v_hat.sqrt() + group["eps"]) + group["weight_decay"] * theta
         size, length = theta.norm(), r.norm()
         trust = torch.where((size > 0) & (length > 0), size / length, 1.0)
