@@ -1,8 +1,10 @@
 """The loop does what the recipe says: it learns, repeats, and shares the work without a trace."""
 
 import math
+import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -81,6 +83,19 @@ def test_the_rate_rises_and_falls_as_the_formula_says(decay):
         fall = {"constant": 1, "linear": 1 - p, "cosine": math.cos(math.pi * p / 2) ** 2}[decay]
         assert row["rate"] == pytest.approx(0.05 * min(1, s / 4) * fall)
         assert row["rate"] == learning_rate(replace(STEADY, steps=20, warmup=4, decay=decay), s)
+
+
+def test_a_piecewise_rate_lies_on_the_lines_between_its_milestones():
+    """The corners of GAU-α, a thousandth of them: as NumPy draws the lines."""
+    corners = {"milestones": (16, 64, 128), "factors": (0.5, 0.1, 0.01)}
+    recipe = replace(STEADY, steps=150, decay="piecewise", **corners)
+    lines = np.interp(range(150), [0, 16, 64, 128], [1, 0.5, 0.1, 0.01])
+    rates = [learning_rate(recipe, step) for step in range(1, 151)]
+    assert rates == pytest.approx(list(0.05 * lines))
+    warmed = replace(recipe, warmup=10)
+    assert learning_rate(warmed, 4) == pytest.approx(0.4 * rates[3])
+    run = steady(replace(recipe, steps=20))
+    assert [row["rate"] for row in run.history] == rates[:20]
 
 
 def test_groups_keep_the_ratio_of_their_rates():
@@ -308,12 +323,21 @@ BAD_RECIPES = [
     ({"decay": "steep"}, "decay is 'steep'; expected one of 'constant', 'linear', 'cosine'"),
     ({"precision": "fp8"}, "precision is 'fp8'; expected one of 'float32', 'bf16'"),
     ({"decay": "linear", "warmup": 40}, "warmup is 40; expected less than steps, 40"),
+    ({"decay": "piecewise"}, "decay is 'piecewise' with 0 milestones; expected milestones with"),
+    ({"milestones": (5,), "factors": (1.0,)}, "decay is 'cosine' with 1 milestones; expected"),
+    ({"decay": "piecewise", "milestones": (5,)}, "1 milestones and 0 factors; expected a factor"),
+    (
+        {"decay": "piecewise", "milestones": (0,), "factors": (1.0,)},
+        "milestones are [0]; expected steps above 0, each later than the one before",
+    ),
+    ({"decay": "piecewise", "milestones": (9, 9), "factors": (1.0, 0.5)}, "milestones are [9, 9]"),
+    ({"decay": "piecewise", "milestones": (9,), "factors": (-1.0,)}, "factors are [-1.0]"),
 ]
 
 
 @pytest.mark.parametrize(("change", "message"), BAD_RECIPES)
 def test_a_recipe_out_of_range_is_refused(change, message):
-    with pytest.raises(DataError, match=message.replace("(", r"\(")):
+    with pytest.raises(DataError, match=re.escape(message)):
         replace(RECIPE, **change)
 
 

@@ -5,7 +5,7 @@ import os
 import resource
 import signal
 import threading
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,9 @@ from training.small_run import DATA, RECIPE, loss, net, same, timeless, train, w
 
 from companion.errors import CheckpointError, DataError
 from companion.training import Recipe, fit, newest_checkpoint, read_checkpoint, read_log
+from companion.training.lamb import Lamb
 from companion.training.logs import LOG
+from companion.training.recipe import differences
 
 
 class Crash(Exception):
@@ -55,6 +57,7 @@ OPTIMIZERS = {
     "RAdam": torch.optim.RAdam,
     "NAdam": lambda parameters: torch.optim.NAdam(parameters, lr=0.01, betas=(0.8, 0.99)),
     "Rprop": torch.optim.Rprop,
+    "LAMB": lambda parameters: Lamb(parameters, lr=0.01, weight_decay=0.1, bias_correction=False),
 }
 
 
@@ -230,6 +233,30 @@ def test_a_run_at_a_constant_rate_may_become_longer(tmp_path):
     assert same(whole.model, parts.model)
     with pytest.raises(CheckpointError, match="steps: 60 in the checkpoint, 50 asked"):
         train(tmp_path / "parts", changes={**steady, "steps": 50})
+
+
+def test_a_run_at_a_piecewise_rate_may_become_longer(tmp_path):
+    lines = {"decay": "piecewise", "warmup": 0, "milestones": (30, 50), "factors": (0.5, 0.1)}
+    whole = train(tmp_path / "whole", changes={**lines, "steps": 60})
+    train(tmp_path / "parts", changes=lines)
+    parts = train(tmp_path / "parts", changes={**lines, "steps": 60})
+    assert same(whole.model, parts.model)
+    with pytest.raises(CheckpointError, match=r"factors: \(0.5, 0.1\) in the checkpoint, \(0.5, "):
+        train(tmp_path / "parts", changes={**lines, "factors": (0.5, 0.2), "steps": 60})
+
+
+def test_what_an_older_checkpoint_does_not_say_had_its_default():
+    saved = asdict(RECIPE)
+    del saved["milestones"], saved["factors"]
+    assert differences(saved, RECIPE) == []
+    lines = replace(RECIPE, decay="piecewise", milestones=(9,), factors=(0.5,))
+    assert differences(saved, lines) == [
+        "decay: cosine in the checkpoint, piecewise asked",
+        "factors: () in the checkpoint, (0.5,) asked",
+        "milestones: () in the checkpoint, (9,) asked",
+    ]
+    del saved["steps"]
+    assert differences(saved, RECIPE) == ["steps: nothing in the checkpoint, 40 asked"]
 
 
 def broken_newest(folder):
