@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Float64, Int64
@@ -15,6 +15,7 @@ from companion.errors import DataError, NumericsError, ShapeError
 __all__ = ["OutputLayer", "gamma", "prepare"]
 
 MEMORY = 1 << 30  # bytes for a scan, if nobody says otherwise
+CACHE = {False: 1 << 22, True: 1 << 28}  # bytes of a block of products, on a CPU and on a GPU
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
@@ -48,6 +49,7 @@ class OutputLayer:
     centre: Float64[Tensor, " dim"]
     norms: Float64[Tensor, " class"]  # upper bounds of |x_i|
     memory: int
+    kept: tuple[Float[Tensor, "class dim"], ...] = ()  # all rows, in precisions that fit in memory
 
     @property
     def classes(self) -> int:
@@ -62,12 +64,22 @@ class OutputLayer:
         self, which: slice | Tensor, dtype: torch.dtype = torch.float64
     ) -> Float[Tensor, "row dim"]:
         """Return rows x, each entry rounded once to ``dtype``."""
+        for kept in self.kept:
+            if kept.dtype == dtype:
+                return kept[which]
         return _rows(self.weight, self.bias, (self.scale, self.unit), self.centre, which, dtype)
 
-    def blocks(self, width: int, dtype: torch.dtype) -> Iterator[tuple[int, Tensor]]:
-        """Yield (first class, rows) such that products with ``width`` directions fit in memory."""
+    def blocks(
+        self, width: int, dtype: torch.dtype, multiple: int
+    ) -> Iterator[tuple[int, Float[Tensor, "row dim"]]]:
+        """Yield (first class, rows), a ``multiple`` of rows that fits where products are fast.
+
+        What is made of a block, products with ``width`` directions, fits in a part of the memory.
+        """
         size = torch.finfo(dtype).bits // 8
-        count = max(16, self.memory // (4 * (size * width + 20 * self.dim)))
+        fast = CACHE[self.weight.is_cuda] // max(1, size * width)
+        count = min(fast, self.memory // (8 * (size * width + 12 * self.dim)))
+        count = max(1, count // multiple) * multiple
         for start in range(0, self.classes, count):
             yield start, self.rows(slice(start, start + count), dtype)
 
@@ -113,7 +125,18 @@ def prepare(
         rows = _rows(weight, bias, scales, centre, slice(start, start + step), torch.float64)
         norms[start : start + step] = rows.norm(dim=1)
     norms *= 1 + gamma(2 * len(centre) + 8, torch.float64)
-    return OutputLayer(weight, bias, *scales, centre, norms, memory)
+    layer = OutputLayer(weight, bias, *scales, centre, norms, memory)
+    return replace(layer, kept=_kept(layer))
+
+
+def _kept(layer: OutputLayer) -> tuple[Float[Tensor, "class dim"], ...]:
+    """Return all rows in float32 and in float64, as far as a half of the memory holds them."""
+    kept, room = [], layer.memory // 2
+    for dtype, size in ((torch.float32, 4), (torch.float64, 8)):
+        room -= size * layer.classes * layer.dim
+        if room >= 0:
+            kept.append(layer.rows(slice(None), dtype))
+    return tuple(kept)
 
 
 def check_layer(weight: Tensor, bias: Tensor | None) -> None:

@@ -152,7 +152,9 @@ class Scanner:
             else:
                 proofs.win_at_own(entries[won], found.low[won].cpu())
             share = float(won.double().mean())
-            entries, own, y, rival = entries[~won], own[~won], y[~won], found.rival[~won]
+            lost = (~won).nonzero()[:, 0]
             if turn and share < YIELD:
                 return
+            rival = found.rivals(lost.to(own.device))[:, 0]
+            entries, own, y = entries[lost], own[lost], y[lost]
             z = canonical(layer, layer.lower(reflected(layer, y, own, rival)), self.radius)

@@ -17,7 +17,7 @@ from torch import Tensor
 from companion.argmax.farkas import prove_never
 from companion.argmax.hull import nearest
 from companion.argmax.layer import OutputLayer
-from companion.argmax.leads import leads, rivals
+from companion.argmax.leads import leads, likeliest
 from companion.argmax.proofs import Proofs
 from companion.argmax.witness import canonical, own_points
 
@@ -56,13 +56,13 @@ def decide_rest(layer: OutputLayer, proofs: Proofs) -> None:
 def _begin(layer: OutputLayer, proofs: Proofs, entries: Tensor) -> list[Search]:
     own = proofs.classes[entries].to(layer.weight.device)
     start = layer.lift(own_points(layer, own, proofs.radius))
-    others = rivals(layer, start, own, 2 * layer.dim).cpu().tolist()
+    others = likeliest(layer, start, own, 2 * layer.dim).cpu().tolist()
     rows = layer.rows(own).cpu().numpy()
     walls = []
     if layer.bias is not None:  # t > 0
         walls = [-np.eye(layer.dim)[-1]]
     return [
-        Search(int(entry), int(k), row, sorted(other), list(walls))
+        Search(int(entry), int(k), row, sorted({*other} - {int(k)}), list(walls))
         for entry, k, row, other in zip(entries, own, rows, others, strict=True)
     ]
 
@@ -81,13 +81,13 @@ def _round(layer: OutputLayer, proofs: Proofs, searches: list[Search]) -> list[S
     own = torch.tensor([search.k for search in open_], device=y.device)
     kept = canonical(layer, z, proofs.radius)
     found = leads(layer, layer.lift(kept), own)
-    worst = rivals(layer, y, own, ADDED).cpu().tolist()
+    worst = found.rivals(torch.arange(len(own), device=own.device), ADDED).cpu().tolist()
     left = []
     for i, search in enumerate(open_):
         if float(found.low[i]) > 0:
             entry = torch.tensor([search.entry])
             proofs.win_at(entry, kept[i : i + 1].cpu(), found.low[i : i + 1].cpu())
-        elif _grow(layer, search, [int(found.rival[i]), *worst[i]], z[i], proofs.radius):
+        elif _grow(layer, search, worst[i], z[i], proofs.radius):
             left.append(search)
     return left
 
@@ -123,7 +123,7 @@ def _grow(
     radius: float | None,
 ) -> bool:
     """Add those that beat the class, or the wall of the ball it left; False if nothing is new."""
-    new = sorted(set(rivals) - set(search.others))
+    new = sorted({*rivals} - {*search.others, search.k})
     search.others += new
     if radius is not None and layer.bias is not None:
         length = float(z.norm())
