@@ -1,16 +1,44 @@
-"""The exercises of the chapter on FLASH: ``check(exercises.COUNTS, your_function)``."""
+"""The exercises of the chapters on attention: ``check(exercises.COUNTS, your_function)``.
+
+Those of FLASH are written here and in the files beside; those of GAU-α in ``alpha_exercises``.
+"""
 
 from __future__ import annotations
 
 from functools import partial
 
 from companion.attention import mistakes, problems
+from companion.attention.alpha_exercises import (
+    AVERAGES,
+    HOMOGENEOUS,
+    KAPPA,
+    MASK,
+    RMS,
+    SPREAD,
+    START,
+)
 from companion.attention.answers import directly, exercise, with_mask
 from companion.attention.chunk_exercises import CHUNKS, DECODE, PROBE
 from companion.attention.scale_exercises import INIT, POWER
 from companion.exercises import Mistake
 
-__all__ = ["CHUNKS", "COUNTS", "CROSSING", "DECODE", "INIT", "POWER", "PROBE", "WEIGHTS"]
+__all__ = [
+    "AVERAGES",
+    "CHUNKS",
+    "COUNTS",
+    "CROSSING",
+    "DECODE",
+    "HOMOGENEOUS",
+    "INIT",
+    "KAPPA",
+    "MASK",
+    "POWER",
+    "PROBE",
+    "RMS",
+    "SPREAD",
+    "START",
+    "WEIGHTS",
+]
 
 
 COUNTS = exercise(
