@@ -5,7 +5,18 @@ and checks them without a solver.
 """
 
 from companion.argmax.linear_program import ChebyshevBall, chebyshev_direction
+from companion.argmax.output_layer import LoadedLayer, load_output_layer
 from companion.argmax.report import ArgmaxReport
+from companion.argmax.scan import scan_to_file
 from companion.argmax.scanner import Scanner, argmaxable
 
-__all__ = ["ArgmaxReport", "ChebyshevBall", "Scanner", "argmaxable", "chebyshev_direction"]
+__all__ = [
+    "ArgmaxReport",
+    "ChebyshevBall",
+    "LoadedLayer",
+    "Scanner",
+    "argmaxable",
+    "chebyshev_direction",
+    "load_output_layer",
+    "scan_to_file",
+]

@@ -15,11 +15,11 @@ from companion.argmax.layer_names import EMBEDDINGS, OUTPUTS, biases_of, matchin
 from companion.argmax.weight_files import StoredTensors, open_weights
 from companion.errors import DataError
 
-__all__ = ["OutputLayer", "load_output_layer"]
+__all__ = ["LoadedLayer", "load_output_layer"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class OutputLayer:
+class LoadedLayer:
     """What scores the words of a model: ``weight @ z + bias``.
 
     Args:
@@ -31,8 +31,8 @@ class OutputLayer:
         tied: whether the weight is the embedding of the words, for want of an output layer.
     """
 
-    weight: Float[Tensor, "classes dim"]
-    bias: Float[Tensor, " classes"] | None
+    weight: Float[Tensor, "class dim"]
+    bias: Float[Tensor, " class"] | None
     name: str
     bias_name: str | None
     path: Path
@@ -49,7 +49,7 @@ class OutputLayer:
 
 def load_output_layer(
     path: Path | str, tensor: str | None = None, *, bias: str | bool = True
-) -> OutputLayer:
+) -> LoadedLayer:
     """Return the output layer of a model, reading from its files nothing else.
 
     An output layer of its own goes before an embedding, which counts where a model has tied the
@@ -83,7 +83,7 @@ def load_output_layer(
     if len(shape) != 2:
         raise DataError(f"{where} has shape {shape}; expected two axes, classes and dimensions")
     bias_name = _bias_name(stored, tensor, bias)
-    return OutputLayer(
+    return LoadedLayer(
         weight=stored.read(tensor),
         bias=None if bias_name is None else _bias(stored, bias_name, shape[0]),
         name=tensor,
