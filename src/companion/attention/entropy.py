@@ -69,6 +69,7 @@ def attention_entropy(
     scaled = scale * scores
     if allowed is not None:
         scaled = scaled.masked_fill(~allowed, -torch.inf)
+    scaled = scaled - scaled.amax(dim=-1, keepdim=True)  # changes no weight, and saves digits
     weights = torch.softmax(scaled, dim=-1)
     seen = scaled.masked_fill(weights == 0, 0)  # lest −∞ times 0 be NaN
     return torch.logsumexp(scaled, dim=-1) - (weights * seen).sum(dim=-1)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import cache
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -19,11 +20,14 @@ from companion.training import Draws
 
 __all__ = ["LengthTask", "RecallTask", "TextTask"]
 
+Number = int | float
 
+
+@runtime_checkable
 class LengthTask(Protocol):
     """What an experiment on lengths needs of a task."""
 
-    def model(self, normalize: Normalizer, length: int | None) -> MaskedLanguageModel:
+    def model(self, normalize: Normalizer, length: Number | None) -> MaskedLanguageModel:
         """Return an untrained model whose units have this rule, and this fixed n."""
         ...
 
@@ -45,7 +49,13 @@ class LengthTask(Protocol):
 
 
 def stack(
-    *, depth: int, dim: int, key_dim: int, rope: bool, normalize: Normalizer, length: int | None
+    *,
+    depth: int,
+    dim: int,
+    key_dim: int,
+    rope: bool,
+    normalize: Normalizer,
+    length: Number | None,
 ) -> Encoder:
     """Return units one after another, with norms before them."""
     return Encoder(
@@ -55,6 +65,14 @@ def stack(
         ],
         dim=dim,
     )
+
+
+@cache
+def _split_text(
+    held_out: float,
+) -> tuple[int, Int64[Tensor, " train"], Int64[Tensor, " held_out"]]:
+    tokenizer = CharacterTokenizer.of(small_text())
+    return len(tokenizer), *split_tokens(tokenizer.encode(small_text()), held_out=held_out)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,11 +93,9 @@ class TextTask:
 
     def tokens(self) -> tuple[int, Int64[Tensor, " train"], Int64[Tensor, " held_out"]]:
         """Return the size of the vocabulary, the text to learn from, and the text held out."""
-        tokenizer = CharacterTokenizer.of(small_text())
-        found = split_tokens(tokenizer.encode(small_text()), held_out=self.held_out)
-        return len(tokenizer), *found
+        return _split_text(self.held_out)
 
-    def model(self, normalize: Normalizer, length: int | None = None) -> MaskedLanguageModel:
+    def model(self, normalize: Normalizer, length: Number | None = None) -> MaskedLanguageModel:
         """Return an untrained model whose units have this rule, and this fixed n."""
         encoder = stack(
             depth=self.depth, dim=self.dim, key_dim=self.key_dim, rope=True,
@@ -140,7 +156,7 @@ class RecallTask:
     values: int = 16
     tokens: int = 8192
 
-    def model(self, normalize: Normalizer, length: int | None = None) -> MaskedLanguageModel:
+    def model(self, normalize: Normalizer, length: Number | None = None) -> MaskedLanguageModel:
         """Return an untrained model whose units have this rule, and this fixed n."""
         encoder = stack(
             depth=self.depth, dim=self.dim, key_dim=self.key_dim, rope=False,

@@ -135,7 +135,7 @@ def accuracies(
     task: LengthTask,
     trained: MaskedLanguageModel,
     rule: Normalizer,
-    fixed: int | None,
+    fixed: int | float | None,
     lengths: Sequence[int],
 ) -> list[float]:
     """Return the share of hidden places told right, with the trained weights and another rule.
