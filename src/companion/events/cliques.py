@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from itertools import combinations
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from companion.errors import CompanionError, DataError
 
@@ -113,25 +113,30 @@ def split_recursively(
     >>> split_recursively("abc", [("a", "b"), ("b", "c")]).calls
     3
     """
-    names = list(dict.fromkeys(nodes))
-    near = {node: {node} for node in names}  # each node is a neighbour of itself
-    for one, other in _numbered(edges, {node: node for node in names}):
+    near = {node: {node} for node in nodes}  # each node is a neighbour of itself
+    for one, other in _numbered(edges, {node: node for node in near}):
         near[one].add(other)
         near[other].add(one)
-    calls = 0
+    recursion = _Splitting(near, limit)
+    cliques = recursion.search(frozenset(near)) if near else set()
+    return Recursion(cliques, recursion.calls)
 
-    def search(part: frozenset[Node]) -> set[frozenset[Node]]:
-        nonlocal calls
-        calls += 1
-        if limit is not None and calls > limit:
-            raise WorkError(f"the recursion takes more than {limit} calls, the limit")
-        members = [node for node in names if node in part]
-        apart = [(u, v) for u, v in combinations(members, 2) if v not in near[u]]
+
+class _Splitting:
+    """The recursion, with a count of its calls."""
+
+    def __init__(self, near: Mapping[Any, set], limit: int | None) -> None:
+        self.near, self.limit, self.calls = near, limit, 0
+
+    def search(self, part: frozenset) -> set[frozenset]:
+        self.calls += 1
+        if self.limit is not None and self.calls > self.limit:
+            raise WorkError(f"the recursion takes more than {self.limit} calls, the limit")
+        near = self.near
+        apart = [(u, v) for u, v in combinations(part, 2) if v not in near[u]]
         if not apart:
             return {part}
-        return {leaf for pair in apart for node in pair for leaf in search(part & near[node])}
-
-    return Recursion(search(frozenset(names)) if names else set(), calls)
+        return {leaf for pair in apart for u in pair for leaf in self.search(part & near[u])}
 
 
 def _numbered(edges: Iterable[tuple[Node, Node]], numbers: dict) -> Iterator[tuple]:

@@ -55,7 +55,7 @@ def decode_events(
     threshold: int | float = 0.0,
     require_trigger: bool = False,
     max_arguments: int = 256,
-    max_cliques: int = 4096,
+    max_cliques: int = 512,
 ) -> Decoded:
     """Return the events that the scores of a sentence say.
 
@@ -120,7 +120,12 @@ def decode_events(
 
 
 def _nodes(
-    scores: Tensor, schema: Schema, offsets: Offsets, threshold: float, most: int, cut: list[str]
+    scores: Tensor,
+    schema: Schema,
+    offsets: Offsets,
+    threshold: int | float,
+    most: int,
+    cut: list[str],
 ) -> dict[str, list[_Span]]:
     """Return the spans above the threshold, by type, in the order of label and place."""
     there = torch.tensor([start < end for start, end in offsets], dtype=torch.bool)

@@ -116,11 +116,11 @@ def _argument(
     *,
     locate: bool,
 ) -> Argument:
+    name = entry.string("role")
     try:
-        role = schema.find(kind, entry.string("role"))
+        role = schema.find(kind, name)
     except DataError as error:
-        known = str(error).startswith(entry.where)
-        raise error if known else DataError(f"{entry.where}: {entry.inside}{error}") from error
+        raise DataError(f"{entry.where}: {entry.inside}{error}") from error
     if role.values:
         value = entry.string("argument")
         if value not in role.values:
