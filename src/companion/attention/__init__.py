@@ -24,6 +24,8 @@ from companion.attention.normalizers import (
     softmax_plus,
 )
 from companion.attention.pretrained import export_language, held_out_tokens, load_language
+from companion.attention.pretraining import Pretrained, pretrain
+from companion.attention.pretraining_config import CorpusConfig, PretrainingConfig
 from companion.attention.rotary import rotate
 from companion.attention.sampling import draw
 from companion.attention.train import train_language
@@ -35,6 +37,7 @@ __all__ = [
     "CLUE",
     "Architecture",
     "Block",
+    "CorpusConfig",
     "Decoder",
     "Encoder",
     "FeedForward",
@@ -49,6 +52,8 @@ __all__ = [
     "MaskedLanguageModel",
     "MultiHeadAttention",
     "Normalizer",
+    "Pretrained",
+    "PretrainingConfig",
     "ScaleNorm",
     "TextConfig",
     "TokenEncoder",
@@ -66,6 +71,7 @@ __all__ = [
     "load_vocab",
     "make_norm",
     "mixed_chunk_attention",
+    "pretrain",
     "relu2",
     "rotate",
     "self_normalized_relu2",

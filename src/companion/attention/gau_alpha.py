@@ -18,6 +18,7 @@ from companion.attention.normalizers import softmax_plus
 from companion.attention.published import read_published, write_published
 from companion.attention.unit import GatedAttentionUnit
 from companion.errors import DataError
+from companion.text import WordPieceTokenizer
 
 __all__ = ["GAUAlpha", "GAUAlphaConfig"]
 
@@ -133,6 +134,24 @@ class GAUAlpha(MaskedLanguageModel):
         super().__init__(self.config.token_encoder())
         initialise(self, layers=self.config.layers)
 
+    def forward(
+        self,
+        tokens: Int64[Tensor, "batch seq"],
+        mask: Bool[Tensor, "batch seq"] | None = None,
+        segments: Int64[Tensor, "batch seq"] | None = None,
+        *,
+        at: Bool[Tensor, "batch seq"] | None = None,
+    ) -> Float[Tensor, "... token"]:
+        """Return a score for each token of the vocabulary, at every position, or at some.
+
+        Args:
+            tokens, mask, segments: as in ``TokenEncoder``.
+            at: True at the positions to tell: the result is [position, token], row after row. The
+                head costs as much as two units; while training it is asked about few positions.
+        """
+        vectors = self.encoder(tokens, mask, segments)
+        return self.head(vectors if at is None else vectors[at])
+
     @classmethod
     def from_pretrained(cls, path: Path | str, *, minimum_length: int | None = None) -> GAUAlpha:
         """Return the model of a folder, in evaluation mode; nothing in it is executed.
@@ -160,13 +179,20 @@ class GAUAlpha(MaskedLanguageModel):
         model.load_state_dict(weights)
         return model.eval()
 
-    def save_pretrained(self, path: Path | str) -> None:
+    def save_pretrained(
+        self, path: Path | str, tokenizer: WordPieceTokenizer | None = None
+    ) -> None:
         """Write configuration and weights into a folder, with the names of the PyTorch port.
+
+        Args:
+            path: the folder.
+            tokenizer: whose vocabulary is to lie beside them.
 
         Raises:
             CheckpointError: if it cannot be written.
         """
-        write_published(Path(path), self.config, self.state_dict())
+        vocab = None if tokenizer is None else tokenizer.to_lines()
+        write_published(Path(path), self.config, self.state_dict(), vocab=vocab)
 
     def sentence_vectors(
         self,

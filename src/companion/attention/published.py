@@ -17,9 +17,10 @@ from companion.training.checkpoint import write_whole
 if TYPE_CHECKING:
     from companion.attention.gau_alpha import GAUAlphaConfig
 
-__all__ = ["read_published", "write_published"]
+__all__ = ["VOCAB", "read_published", "write_published"]
 
 CONFIGURATIONS = ("config.json", "bert4torch_config.json", "bert_config.json")
+VOCAB = "vocab.txt"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin", "model.npz")
 
 # What a configuration may say, and GAU-α cannot do otherwise
@@ -63,8 +64,15 @@ def read_published(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return values, weights | {"head.weight": weights["encoder.embedding.weight"]}
 
 
-def write_published(folder: Path, config: GAUAlphaConfig, weights: Mapping[str, Tensor]) -> None:
+def write_published(
+    folder: Path, config: GAUAlphaConfig, weights: Mapping[str, Tensor], *, vocab: str | None
+) -> None:
     """Write a folder that ``read_published`` and the PyTorch port read.
+
+    Args:
+        folder: made if it is not there.
+        config, weights: of the model.
+        vocab: the lines of its vocabulary, if they are to lie beside it.
 
     Raises:
         CheckpointError: if it cannot be written.
@@ -83,6 +91,8 @@ def write_published(folder: Path, config: GAUAlphaConfig, weights: Mapping[str, 
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(sizes | values, indent=2, sort_keys=True) + "\n"
         write_whole(folder / CONFIGURATIONS[0], text.encode())
+        if vocab is not None:
+            write_whole(folder / VOCAB, vocab.encode())
         write_whole(folder / WEIGHTS[0], safetensors.torch.save(kept, {"format": "pt"}))
     except OSError as error:
         raise CheckpointError(f"{folder} cannot be written: {error.strerror or error}") from error

@@ -13,10 +13,13 @@ from companion.errors import DataError
 
 if TYPE_CHECKING:
     from companion.attention.config import LanguageConfig
+    from companion.attention.pretraining_config import PretrainingConfig
 
 __all__ = ["app"]
 
-app = typer.Typer(rich_markup_mode=None, help="Language models: train, sample, evaluate.")
+app = typer.Typer(
+    rich_markup_mode=None, help="Language models: train, sample, evaluate; GAU-α: pretrain, fill."
+)
 
 RunArgument = Annotated[
     Path, typer.Argument(metavar="RUN", help="Folder of a run, or a file of it.")
@@ -67,6 +70,78 @@ def train(
             f"done, loss {last['loss']:.4f}, on held-out text {last['held_out']:.4f} nats a token; "
             f"next: companion attention {follows} {out}"
         )
+
+
+@app.command("pretrain")
+def pretrain_model(
+    out: Annotated[Path, typer.Option(help="Folder of the run; one found there goes on.")],
+    text: Annotated[
+        Path | None, typer.Option(help="A file in UTF-8; left out: a small text of the package.")
+    ] = None,
+    vocab: Annotated[
+        Path | None, typer.Option(help="A vocab.txt; left out: one is made from the text.")
+    ] = None,
+    words: Annotated[
+        Path | None, typer.Option(help="Words of several characters, one a line.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings, a YAML file.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Settings by name: small or base.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="One setting, such as net.layers=6.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no bar.")] = False,
+) -> None:
+    """Train a GAU-α to tell hidden words, or go on where a run was interrupted.
+
+    Whole words are hidden; LAMB, no warm-up. "base" is the recipe of the published model. On
+    several devices: accelerate launch -m companion attention pretrain ...
+    """
+    chosen = _chosen_pretraining(out, config, preset).with_files(
+        text=text, vocab=vocab, words=words
+    )
+    chosen = chosen.amended(settings or [])
+    from companion.attention.pretraining import MODEL, pretrain
+    from companion.attention.train import is_main_process
+
+    speaks = is_main_process()
+    if speaks:
+        typer.echo(f"training in {out}, {chosen.recipe.steps} steps")
+    try:
+        trained = pretrain(chosen, folder=out, progress=not quiet)
+    except KeyboardInterrupt as stop:
+        if speaks:
+            typer.echo(f"companion: {stop or 'interrupted'}", err=True)
+        raise typer.Exit(130) from None
+    if speaks:
+        last = trained.run.history[-1]
+        typer.echo(
+            f"done, loss {last['loss']:.4f}, on held-out text {last['held_out']:.4f} nats a hidden "
+            f'token; next: companion attention fill {out / MODEL} "... [MASK] ..."'
+        )
+
+
+@app.command("fill")
+def fill(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="FOLDER", help="Published weights of GAU-α, or the model of a run."),
+    ],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="With one [MASK] or more.")],
+    top: Annotated[int, typer.Option(help="How many guesses each.")] = 5,
+    minimum_length: Annotated[
+        int | None,
+        typer.Option(help="Shorter texts count as that long, as later code of the authors has it."),
+    ] = None,
+) -> None:
+    """Say what stands where a text has [MASK]."""
+    from companion import pick_device
+    from companion.attention import GAUAlpha, fill_mask, load_vocab
+
+    tokenizer = load_vocab(folder / "vocab.txt")
+    model = GAUAlpha.from_pretrained(folder, minimum_length=minimum_length).to(pick_device())
+    for place, guesses in fill_mask(model, tokenizer, text, top=top).items():
+        found = "  ".join(f"{guess.token} {guess.probability:.4f}" for guess in guesses)
+        typer.echo(f"token {place}: {found}")
 
 
 @app.command("sample")
@@ -142,3 +217,16 @@ def _chosen(out: Path, config: Path | None, preset: str | None) -> LanguageConfi
     if preset is None and (config is not None or begun.is_file()):
         return LanguageConfig.from_yaml(config or begun)
     return LanguageConfig.preset(preset or "small")
+
+
+def _chosen_pretraining(out: Path, config: Path | None, preset: str | None) -> PretrainingConfig:
+    """The same for a GAU-α."""
+    from companion.attention.pretraining_config import PretrainingConfig
+    from companion.attention.train import SETTINGS
+
+    if config is not None and preset is not None:
+        raise DataError("--config and --preset were both given; expected one of them")
+    begun = out / SETTINGS
+    if preset is None and (config is not None or begun.is_file()):
+        return PretrainingConfig.from_yaml(config or begun)
+    return PretrainingConfig.preset(preset or "small")
