@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from companion.errors import DataError
 
 __all__ = ["Line", "json_lines", "write_lines"]
 
+Found = TypeVar("Found")
 MARK = b"\xef\xbb\xbf"  # the byte order mark, which some editors put before UTF-8
 
 
@@ -33,6 +34,13 @@ class Line:
     def wrong(self, name: str, found: str) -> DataError:
         """Return the error for a field."""
         return DataError(f"{self.where}: {self.inside}{name} {found}")
+
+    def known(self, look_up: Callable[..., Found], *names: str) -> Found:
+        """Return what ``look_up`` finds under the names, and let its error say where they stand."""
+        try:
+            return look_up(*names)
+        except DataError as error:
+            raise DataError(f"{self.where}: {self.inside}{error}") from error
 
     def _field(self, name: str, kind: type | tuple[type, ...], expected: str) -> Any:
         if name not in self.fields:
@@ -140,6 +148,10 @@ def write_lines(path: Path | str, entries: Iterable[Mapping[str, Any]]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft.write_bytes(text.encode("utf-8"))
         os.replace(draft, path)
+    except UnicodeEncodeError as error:
+        line = text.count("\n", 0, error.start) + 1
+        found = f"line {line} would hold {text[error.start]!a}"
+        raise DataError(f"{path}: {found}; expected characters") from error
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
 

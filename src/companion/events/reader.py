@@ -90,11 +90,7 @@ def _document(line: Line, schema: Schema, *, locate: bool) -> Document:
 
 
 def _event(entry: Line, text: str, schema: Schema, *, locate: bool) -> Event:
-    kind = entry.string("event_type")
-    try:
-        schema.type(kind)
-    except DataError as error:
-        raise DataError(f"{entry.where}: {entry.inside}{error}") from error
+    kind = entry.known(schema.type, entry.string("event_type")).name
     trigger = None
     if schema.triggers or "trigger" in entry.fields:
         trigger = _span(entry, "trigger", "trigger_start_index", text, locate=locate)
@@ -116,11 +112,7 @@ def _argument(
     *,
     locate: bool,
 ) -> Argument:
-    name = entry.string("role")
-    try:
-        role = schema.find(kind, name)
-    except DataError as error:
-        raise DataError(f"{entry.where}: {entry.inside}{error}") from error
+    role = entry.known(schema.find, kind, entry.string("role"))
     if role.values:
         value = entry.string("argument")
         if value not in role.values:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from companion.errors import DataError
 from companion.events.documents import TRIGGER, Document, Event, ordered
-from companion.events.lines import json_lines, write_lines
+from companion.events.lines import Line, json_lines, write_lines
 from companion.events.schema import Schema
 
 __all__ = ["Answer", "answers", "read_submission", "write_duee", "write_submission"]
@@ -84,16 +84,17 @@ def read_submission(path: Path | str, schema: Schema) -> dict[str, list[Answer]]
             raise line.wrong("id", f"is {name!r}, as before; expected a new one")
         found[name] = []
         for entry in line.entries("event_list"):
-            kind, arguments = entry.string("event_type"), []
-            for one in entry.entries("arguments"):
-                role = one.string("role")
-                try:
-                    schema.find(kind, role)
-                except DataError as error:
-                    raise DataError(f"{one.where}: {one.inside}{error}") from error
-                arguments.append((role, one.string("argument")))
+            kind = entry.known(schema.type, entry.string("event_type")).name
+            arguments = (_argument(one, kind, schema) for one in entry.entries("arguments"))
             found[name].append(Answer(kind, tuple(arguments)))
     return found
+
+
+def _argument(entry: Line, kind: str, schema: Schema) -> tuple[str, str]:
+    role, text = entry.known(schema.find, kind, entry.string("role")), entry.string("argument")
+    if role.values and text not in role.values:
+        raise entry.wrong("argument", f"is {text!r}; {role.name!r} has {list(role.values)}")
+    return role.name, text
 
 
 def write_duee(path: Path | str, documents: Iterable[Document], schema: Schema) -> None:
