@@ -107,7 +107,7 @@ def _greatest(
         inside = (own >= start) & (own < start + len(rows))
         score[own[inside] - start, column[inside]] = -torch.inf
         whole = len(rows) // GROUP * GROUP
-        parts.append(score[:whole].view(-1, GROUP, len(own)).amax(1))
+        parts.append(score[:whole].view(whole // GROUP, GROUP, len(own)).amax(1))
         if whole < len(rows):
             parts.append(score[whole:].amax(0, keepdim=True))
     norms = torch.nn.functional.pad(layer.norms, (0, -layer.classes % GROUP)).view(-1, GROUP)

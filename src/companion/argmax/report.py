@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float64, Int8, Int64
 from torch import Tensor
 
-from companion.argmax.farkas import prove_never
+from companion.argmax.farkas import Claim, prove_never
 from companion.argmax.layer import OutputLayer, prepare
 from companion.argmax.leads import leads
 from companion.argmax.witness import inside_ball, own_points
@@ -164,12 +164,17 @@ class ArgmaxReport:
             margin = self.margin[entries].to(found.low.device)
             if not bool(((found.low > 0) & (margin <= found.low + found.slack)).all()):
                 return False
-        for j in (self.verdict == 0).nonzero()[:, 0].tolist():
-            k, twin = int(self.classes[j]), int(self.twin[j])
-            indices, coefficients = self._certificate(j)
-            if twin >= 0 and indices.tolist() != [twin]:
-                return False
-            if not prove_never(layer, k, indices.numpy(), coefficients.numpy(), self.radius):
+        never = (self.verdict == 0).nonzero()[:, 0]
+        first = self.indices[self.starts[never]]
+        alone = self.starts.diff()[never] == 1
+        if not bool(((self.twin[never] == -1) | alone & (self.twin[never] == first)).all()):
+            return False
+        for entries in never.split(4096):
+            claims = [
+                Claim(k, *(part.numpy() for part in self._certificate(j)))
+                for j, k in zip(entries.tolist(), self.classes[entries].tolist(), strict=True)
+            ]
+            if not prove_never(layer, claims, self.radius).all():
                 return False
         return True
 

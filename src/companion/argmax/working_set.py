@@ -14,7 +14,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 from torch import Tensor
 
-from companion.argmax.farkas import prove_never
+from companion.argmax.farkas import Claim, prove_never
 from companion.argmax.hull import nearest
 from companion.argmax.layer import OutputLayer
 from companion.argmax.leads import leads, likeliest
@@ -23,7 +23,7 @@ from companion.argmax.witness import canonical, own_points
 
 __all__ = ["decide_rest"]
 
-TOGETHER = 128  # searches whose products are taken together
+TOGETHER = 256  # searches whose products are taken together
 ADDED = 8  # rivals that join a working set in a round
 ROUNDS = 200
 NEARLY = 1e-9  # a shortest combination of this length, beside the points, may be 0
@@ -39,8 +39,39 @@ class Search:
     row: Float64[ndarray, " lifted"]
     others: list[int]
     walls: list[ndarray] = field(default_factory=list)
-    weights: Float64[ndarray, " other"] = field(default_factory=lambda: np.zeros(0))
-    near: bool = False
+
+    def attempt(self, rows: Float64[ndarray, "other lifted"]) -> Attempt:
+        """Find where the class leads its working set, or weights with which that outdoes it."""
+        points = rows - self.row
+        points /= np.sqrt(np.einsum("ij,ij->i", points, points)).mean() or 1.0
+        if self.walls:
+            points = np.concatenate([points, self.walls])
+        found = nearest(points)
+        weights = found.weights[: len(rows)]
+        if found.gap >= NEARLY or not weights.any():
+            return Attempt(found.direction)
+        used = np.flatnonzero(weights > 0)
+        claim = Claim(self.k, np.array(self.others)[used], weights[used] / weights[used].sum())
+        return Attempt(found.direction, claim, points[found.weights > 0])
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A direction to try and, if the class hardly leads there, the claim that it never does."""
+
+    direction: Float64[ndarray, " lifted"]
+    claim: Claim | None = None
+    face: Float64[ndarray, "point lifted"] | None = None
+
+    def second_direction(self) -> Float64[ndarray, " lifted"]:
+        """Return a direction after the claim has failed.
+
+        Rounding spoils one that is short; its face, all points of which are equally far behind,
+        has one that is not.
+        """
+        if self.face is None:
+            return self.direction
+        return np.linalg.lstsq(self.face, -np.ones(len(self.face)), rcond=None)[0]
 
 
 def decide_rest(layer: OutputLayer, proofs: Proofs) -> None:
@@ -58,9 +89,7 @@ def _begin(layer: OutputLayer, proofs: Proofs, entries: Tensor) -> list[Search]:
     start = layer.lift(own_points(layer, own, proofs.radius))
     others = likeliest(layer, start, own, 2 * layer.dim).cpu().tolist()
     rows = layer.rows(own).cpu().numpy()
-    walls = []
-    if layer.bias is not None:  # t > 0
-        walls = [-np.eye(layer.dim)[-1]]
+    walls = [] if layer.bias is None else [-np.eye(layer.dim)[-1]]  # t > 0
     return [
         Search(int(entry), int(k), row, sorted({*other} - {int(k)}), list(walls))
         for entry, k, row, other in zip(entries, own, rows, others, strict=True)
@@ -68,51 +97,55 @@ def _begin(layer: OutputLayer, proofs: Proofs, entries: Tensor) -> list[Search]:
 
 
 def _round(layer: OutputLayer, proofs: Proofs, searches: list[Search]) -> list[Search]:
-    open_, directions = [], []
-    for search in searches:
-        y = _direction(layer, proofs, search)
-        if y is not None:
-            open_.append(search)
-            directions.append(y)
-    if not open_:
+    """Let each search try once; return those that go on, with more rivals."""
+    left = _claim(layer, proofs, searches, _attempts(layer, searches))
+    if not left:
         return []
-    y = torch.from_numpy(np.stack(directions)).to(layer.weight.device)
-    z = layer.lower(y)
-    own = torch.tensor([search.k for search in open_], device=y.device)
+    y = np.stack([attempt.second_direction() for _, attempt in left])
+    if layer.bias is not None:  # a point has t > 0; where that fails, one far out
+        y[:, -1] = np.where(y[:, -1] > 0, y[:, -1], 1e-9 * np.abs(y).max(1).clip(1e-300))
+    z = layer.lower(torch.from_numpy(y).to(layer.weight.device))
+    own = torch.tensor([search.k for search, _ in left], device=z.device)
     kept = canonical(layer, z, proofs.radius)
     found = leads(layer, layer.lift(kept), own)
-    worst = found.rivals(torch.arange(len(own), device=own.device), ADDED).cpu().tolist()
-    left = []
-    for i, search in enumerate(open_):
-        if float(found.low[i]) > 0:
-            entry = torch.tensor([search.entry])
-            proofs.win_at(entry, kept[i : i + 1].cpu(), found.low[i : i + 1].cpu())
-        elif _grow(layer, search, worst[i], z[i], proofs.radius):
-            left.append(search)
-    return left
+    won = (found.low > 0).cpu()
+    entries = torch.tensor([search.entry for search, _ in left])
+    proofs.win_at(entries[won], kept.cpu()[won], found.low.cpu()[won])
+    lost = (~won).nonzero()[:, 0]
+    rivals = found.rivals(lost.to(own.device), ADDED).cpu().tolist()
+    return [
+        left[i][0]
+        for i, new in zip(lost.tolist(), rivals, strict=True)
+        if _grow(layer, left[i][0], new, z[i], proofs.radius)
+    ]
 
 
-def _direction(layer: OutputLayer, proofs: Proofs, search: Search) -> ndarray | None:
-    """Return where the class leads its working set; None if it never does, which is then proved."""
-    rows = layer.rows(torch.tensor(search.others, device=layer.weight.device)).cpu().numpy()
-    points = rows - search.row
-    scale = np.linalg.norm(points, axis=1).mean() or 1.0
-    points = np.concatenate([points / scale, *(wall[None] for wall in search.walls)])
-    found = nearest(points)
-    weights = found.weights[: len(rows)]
-    y = found.direction
-    if found.gap < NEARLY and weights.any():
-        used = np.flatnonzero(weights > 0)
-        others = np.array(search.others)[used]
-        coefficients = weights[used] / weights[used].sum()
-        if prove_never(layer, search.k, others, coefficients, proofs.radius):
-            proofs.outdone(search.entry, others, coefficients)
-            return None
-        face = points[found.weights > 0]
-        y = np.linalg.lstsq(face, -np.ones(len(face)), rcond=None)[0]
-    if layer.bias is not None and y[-1] <= 0:
-        y[-1] = 1e-9 * max(np.abs(y).max(), 1e-300)
-    return y
+def _attempts(layer: OutputLayer, searches: list[Search]) -> list[Attempt]:
+    needed = torch.tensor([j for search in searches for j in search.others])
+    ends = np.cumsum([len(search.others) for search in searches])
+    attempts, start, step = [], 0, max(1, layer.memory // (64 * layer.dim))
+    while start < len(searches):  # as many at a time as fit in memory
+        begin = int(ends[start - 1]) if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, begin + step, side="right")))
+        which = needed[begin : int(ends[stop - 1])].to(layer.weight.device)
+        rows = np.split(layer.rows(which).cpu().numpy(), ends[start : stop - 1] - begin)
+        attempts += [s.attempt(r) for s, r in zip(searches[start:stop], rows, strict=True)]
+        start = stop
+    return attempts
+
+
+def _claim(
+    layer: OutputLayer, proofs: Proofs, searches: list[Search], attempts: list[Attempt]
+) -> list[tuple[Search, Attempt]]:
+    """Prove the claims; return the searches that have none, or none that can be proved."""
+    claimed = [(i, a.claim) for i, a in enumerate(attempts) if a.claim is not None]
+    proved = prove_never(layer, [claim for _, claim in claimed], proofs.radius)
+    done = set()
+    for (i, claim), sure in zip(claimed, proved, strict=True):
+        if sure:
+            proofs.outdone(searches[i].entry, claim.others, claim.weights)
+            done.add(i)
+    return [(searches[i], attempts[i]) for i in range(len(searches)) if i not in done]
 
 
 def _grow(
