@@ -56,7 +56,7 @@ def load_output_layer(
     two (``config.json`` beside the weights may say that it has not).
 
     Args:
-        path: a folder, *.safetensors, *.safetensors.index.json, *.npy or *.npz.
+        path: a folder, or a file: ``.safetensors``, its index, ``.npy`` or ``.npz``.
         tensor: name of the weight; found by the usual names if None.
         bias: its name; found by the usual names if True, none if False.
 
