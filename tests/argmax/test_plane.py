@@ -90,9 +90,10 @@ def test_copies_edges_and_single_points() -> None:
     assert distance_from_hull((3.0, 4.0), [(0.0, 0.0)]) == 5
     with pytest.raises(DataError, match="expected one at least"):
         distance_from_hull((0.0, 0.0), [])
-    for bad in ({"bias": [1.0]}, {"radius": 0.0}):
-        with pytest.raises(DataError, match="as many biases as points"):
-            winning_arcs(SQUARE, 0, **bad)
+    with pytest.raises(DataError, match="as many biases as points"):
+        winning_arcs(SQUARE, 0, bias=[1.0])
+    with pytest.raises(DataError, match="radius 0"):
+        winning_arcs(SQUARE, 0, radius=0)
     with pytest.raises(DataError, match="word 5"):
         winning_arcs(SQUARE, 5)
 

@@ -32,7 +32,7 @@ def hull_corners(points: Sequence[Pair]) -> list[int]:
     >>> hull_corners([(0, 0), (1, 0), (1, 1), (0, 1), (0.5, 0.5), (0.5, 0)])
     [0, 1, 2, 3]
     """
-    first = {tuple(point): index for index, point in reversed([*enumerate(points)])}
+    first = {(x, y): index for index, (x, y) in reversed([*enumerate(points)])}
     order = sorted(first)
     chains: list[list[Pair]] = []
     for run in (order, order[::-1]):  # the lower side, then the upper one (Andrew, 1979)
