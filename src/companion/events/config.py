@@ -19,7 +19,7 @@ __all__ = ["LinkerConfig"]
 
 def small_recipe() -> Recipe:
     return Recipe(
-        steps=600, batch=16, rate=4e-3, warmup=40, decay="cosine", weight_decay=0.01,
+        steps=600, batch=16, rate=6e-3, warmup=40, decay="cosine", weight_decay=0.01,
         average=0.99, log_every=20,
     )  # fmt: skip
 
@@ -36,6 +36,7 @@ class LinkerConfig:
         net: the measures of the encoder; ``depth`` counts pairs of Gated Attention Units.
         scorer: of the arguments: "efficient" or "plain".
         key_dim: the width of queries and keys in the scorers.
+        link_rope: whether the scorers of links see how far two tokens are apart.
         dropout: between encoder and scorers.
         threshold: above it a score means yes.
         measure_every: steps between two looks at sentences that are not learned from; None: one at
@@ -52,10 +53,11 @@ class LinkerConfig:
     least: int = 2
     length: int = 256
     net: Architecture = field(
-        default_factory=lambda: Architecture(layers="gau", depth=1, dim=64, key_dim=32)
+        default_factory=lambda: Architecture(layers="gau", depth=2, dim=64, key_dim=32)
     )
     scorer: Literal["efficient", "plain"] = "efficient"
     key_dim: int = 32
+    link_rope: bool = True
     dropout: float = 0.0
     threshold: float = 0.0
     measure_every: int | None = None
@@ -118,5 +120,6 @@ class LinkerConfig:
             schema,
             key_dim=self.key_dim,
             scorer=self.scorer,
+            link_rope=self.link_rope,
             dropout=self.dropout,
         )

@@ -49,6 +49,7 @@ class EventLinker(nn.Module):
         hidden: the width of its vectors; None: what ``encoder.dim`` says.
         key_dim: the width of queries and keys in the three scorers.
         scorer: of the arguments: "efficient" or "plain" (``GlobalPointer``).
+        link_rope: whether the scorers of links see how far two tokens are apart; not in the essay.
         dropout: on the encoder's vectors.
 
     Raises:
@@ -71,6 +72,7 @@ class EventLinker(nn.Module):
         hidden: int | None = None,
         key_dim: int = 64,
         scorer: Literal["efficient", "plain"] = "efficient",
+        link_rope: bool = False,
         dropout: int | float = 0.0,
     ) -> None:
         super().__init__()
@@ -82,8 +84,8 @@ class EventLinker(nn.Module):
         self.encoder, self.schema = encoder, schema
         self.dropout = nn.Dropout(dropout)
         self.spans = SCORERS[scorer](hidden, len(schema.labels), key_dim=key_dim)
-        self.heads = GlobalPointer(hidden, 1, key_dim=key_dim, rope=False)
-        self.tails = GlobalPointer(hidden, 1, key_dim=key_dim, rope=False)
+        self.heads = GlobalPointer(hidden, 1, key_dim=key_dim, rope=link_rope)
+        self.tails = GlobalPointer(hidden, 1, key_dim=key_dim, rope=link_rope)
 
     def forward(
         self, tokens: Int64[Tensor, "batch seq"], mask: Bool[Tensor, "batch seq"] | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
@@ -88,8 +90,15 @@ def _log_one_plus_sum(*exponents: Float[Tensor, "*batch _"]) -> Float[Tensor, "*
     """log(1 + Σ eˣ), without a copy of the exponents that has a zero more."""
     total = torch.zeros_like(exponents[0][..., 0])
     for part in exponents:
-        total = torch.logaddexp(total, part.logsumexp(dim=-1))
+        total = torch.logaddexp(total, _log_sum(part))
     return total
+
+
+def _log_sum(exponents: Float[Tensor, "*batch term"]) -> Float[Tensor, "*batch"]:
+    """log Σ eˣ by powers of 2: on a CPU, e to a masked score takes ten times as long as 2 to it."""
+    largest = exponents.detach().amax(dim=-1, keepdim=True)
+    powers = (exponents - largest).mul_(1 / math.log(2)).exp2_()  # in place: room for one copy
+    return powers.sum(dim=-1).log() + largest[..., 0]
 
 
 def _distinct(

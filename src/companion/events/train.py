@@ -27,7 +27,15 @@ from companion.events.vocabulary import Vocabulary
 from companion.training import Draws, fit, newest_checkpoint
 from companion.training.checkpoint import write_whole
 
-__all__ = ["SCHEMA", "SETTINGS", "VOCABULARY", "digest_of", "is_main_process", "train_linker"]
+__all__ = [
+    "SCHEMA",
+    "SETTINGS",
+    "VOCABULARY",
+    "digest_of",
+    "is_main_process",
+    "schema_digest",
+    "train_linker",
+]
 
 SETTINGS = "config.yaml"  # beside the checkpoints: the whole configuration, for people and resumes
 VOCABULARY = "vocabulary.json"
@@ -141,6 +149,11 @@ def digest_of(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8"), digest_size=16).hexdigest()
 
 
+def schema_digest(schema: Schema) -> str:
+    """Return a short name of a schema: of its labels and their order."""
+    return digest_of(json.dumps(schema.labels))
+
+
 def about_run(
     config: LinkerConfig, vocabulary: Vocabulary, schema: Schema, documents: Sequence[Document]
 ) -> dict[str, Any]:
@@ -153,7 +166,7 @@ def about_run(
     ]
     digests = {
         "documents": digest_of(json.dumps(lines)),
-        "schema": digest_of(json.dumps(schema.labels)),
+        "schema": schema_digest(schema),
         "vocabulary": digest_of(vocabulary.to_json()),
     }
     return {"linker": values, "digests": digests}
