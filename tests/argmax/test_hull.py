@@ -52,7 +52,7 @@ def test_verdicts_are_those_of_qhull(dim, biased):
 @pytest.mark.parametrize("dim", [2, 3, 4, 5])
 @pytest.mark.parametrize("biased", [False, True])
 def test_points_beside_a_facet(dim, biased):
-    """Out by 1e-6 or 1e-9: the class wins. In: it never does. By 1e-13 or 0: right, or undecided."""
+    """Out by 1e-6 or 1e-9: it wins. In: it never does. By 1e-13 or 0: right, or undecided."""
     rng = np.random.default_rng(dim)
     for offset in (1e-6, 1e-9, 1e-13, 0.0, -1e-13, -1e-9, -1e-6):
         weight, bias = rng.standard_normal((40, dim)), rng.standard_normal(40)
@@ -74,7 +74,7 @@ def test_points_beside_a_facet(dim, biased):
 
 
 def in_hull(points: list[list[Fraction]], query: list[Fraction]) -> bool:
-    """Is a point a convex combination of others? In fractions, over all sets of Carathéodory's size."""
+    """Is a point a convex combination of others? In fractions, over all sets that may suffice."""
     dim = len(query)
     for size in range(1, dim + 2):
         for some in itertools.combinations(points, size):

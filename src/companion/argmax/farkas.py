@@ -26,6 +26,7 @@ __all__ = ["Claim", "prove_never"]
 U = 2.0**-53
 UP = 1 + 2.0**-40  # covers the few roundings of a bound that is itself computed
 TINY = 2.0**-1000  # more than all that underflows
+NEAR = 1e-6  # how far the exact weights may lie from those that are given
 LARGEST_EXACT = 60_000  # products of fractions that an exact elimination may cost
 
 
@@ -50,7 +51,7 @@ class Claim:
 def prove_never(
     layer: OutputLayer, claims: Sequence[Claim], radius: float | None = None
 ) -> Bool[ndarray, " claim"]:
-    """Return which claims are proved: exact weights near the given ones exist.
+    """Return which claims are proved: exact weights within 1e-6 of the given ones exist.
 
     An equal row proves it at once. A ball of finite ``radius`` leaves room for rounding; d + 1
     classes (d + 2 with the bias counted) have a square system, whose exact solution is enclosed;
@@ -77,18 +78,18 @@ def _prove(claims: list[Claim], layer: OutputLayer, size: int, radius: float | N
     if layer.bias is not None:
         b = layer.bias[take.to(device)].cpu()
     dim, dw, db = w.shape[2], w[:, 1:] - w[:, :1], b[:, 1:] - b[:, :1]
-    if size == 1:
-        return ((w[:, 1] == w[:, 0]).all(1) & (b[:, 1] >= b[:, 0])).numpy()
     proved = torch.zeros(len(claims), dtype=torch.bool)
+    if size == 1:
+        proved = (dw == 0).all(2)[:, 0] & (db[:, 0] >= 0) & ((weights[:, 0] - 1).abs() <= NEAR)
     if radius is not None:
         proved |= _outdone_in_ball(dw, db, weights, radius)
     if size == dim + 1:
         proved |= _enclosed(dw, db, weights)
     if size == dim + 2:
         proved |= _enclosed(torch.cat([dw, db[:, :, None]], 2), torch.zeros_like(db), weights)
-    if size**2 * (dim + 2) <= LARGEST_EXACT:
+    if size > 1 and size**2 * (dim + 2) <= LARGEST_EXACT:
         for i in (~proved).nonzero()[:, 0].tolist():
-            proved[i] = _exact(w[i].numpy(), b[i].numpy())
+            proved[i] = _exact(w[i].numpy(), b[i].numpy(), weights[i].numpy())
     return proved.numpy()
 
 
@@ -134,14 +135,14 @@ def _enclosed(
     target, column = torch.eye(size, dtype=torch.float64)[:, -1:], weights[:, :, None]
     residual = (target - a @ column).abs() + share * (a.abs() @ column + target)
     error = (r.abs() @ residual).amax((1, 2)) * UP / (1 - beta).clamp_min(U) + TINY
-    positive = (beta < 0.5) & (weights.amin(1) > error) & scale.isfinite() & (scale > 0)
+    positive = (beta < 0.5) & (error <= NEAR) & (weights.amin(1) > error) & (scale > 0)
     least = (error + share * weights.amax(1)) * size * db.abs().amax(1) * UP
     rise = (weights * db).sum(1)
     return positive & ((rise >= least) | (db == 0).all(1))
 
 
-def _exact(w: ndarray, b: ndarray) -> bool:
-    """Solve in fractions for weights of the rows behind the first; are they exact, none negative?
+def _exact(w: ndarray, b: ndarray, given: ndarray) -> bool:
+    """Solve in fractions for weights of the rows behind the first; is none negative or far off?
 
     The bias is the sign of a sum where the weights are unique without it, and an equation if not.
     """
@@ -149,6 +150,8 @@ def _exact(w: ndarray, b: ndarray) -> bool:
     if weights is None and b.any():
         weights, b = _fractions(np.c_[w, b]), np.zeros_like(b)
     if weights is None or min(weights) < 0:
+        return False
+    if any(abs(x - Fraction(y)) > NEAR for x, y in zip(weights, given.tolist(), strict=True)):
         return False
     rise = sum((x * Fraction(y) for x, y in zip(weights, b[1:].tolist(), strict=True)), Fraction(0))
     return rise >= Fraction(float(b[0]))
