@@ -146,8 +146,9 @@ class GAUAlpha(MaskedLanguageModel):
 
         Args:
             tokens, mask, segments: as in ``TokenEncoder``.
-            at: True at the positions to tell: the result is [position, token], row after row. The
-                head costs as much as two units; while training it is asked about few positions.
+            at: True at the positions to tell: the result is [position, token], row after row. At
+                the published size the head multiplies with as many numbers as two and a half
+                units, and while training it is asked about few positions.
         """
         vectors = self.encoder(tokens, mask, segments)
         return self.head(vectors if at is None else vectors[at])
@@ -221,7 +222,8 @@ class GAUAlpha(MaskedLanguageModel):
             raise DataError("a text has no token; expected one at least in every row")
         if pooling == "mean":
             return vectors.sum(dim=1) / count  # padded positions hold zeros
-        return vectors[torch.arange(len(tokens)), there.int().argmax(dim=1)]
+        rows = torch.arange(len(tokens), device=tokens.device)
+        return vectors[rows, there.int().argmax(dim=1)]
 
 
 def initialise(model: nn.Module, *, layers: int) -> None:

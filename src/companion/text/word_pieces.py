@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ class WordPieceTokenizer:
     def __len__(self) -> int:
         return len(self.pieces)
 
-    @property
+    @cached_property
     def ordinary(self) -> Bool[Tensor, " token"]:
         """True for the tokens of texts: no mark, and none that a vocabulary keeps unused."""
         return torch.tensor(
