@@ -1,7 +1,7 @@
 """The loss of several right answers, dense and sparse: time and memory as sentences grow.
 
-One sentence of n tokens, 282 labels (DuEE's), n² candidates for each; twelve of all are right. Given
-are the scores and the pairs (label, first token, last token) that are right; a call is the loss and
+One sentence of n tokens, 282 labels (those of DuEE), n² candidates for each, twelve right in all.
+Given are the scores and the right pairs (label, first token, last token); a call is the loss and
 the gradient of the scores. "dense" first builds the target of n² truth values for each label.
 Before it is timed, each has to give the value and the gradient that the formula gives in float64.
 
