@@ -78,7 +78,8 @@ def attempt(stage: str, out: Path) -> int:
     child = os.fork()
     if child == 0:
         arm(stage, out.with_suffix(".log"))
-        scan_to_file(weight(), out=out, block=BLOCK, progress=False)
+        again = stage == "again"
+        scan_to_file(weight(), out=out, block=BLOCK, progress=False, overwrite=again)
         os._exit(0)
     _, status = os.waitpid(child, 0)
     return os.WTERMSIG(status) if os.WIFSIGNALED(status) else -os.WEXITSTATUS(status)
@@ -92,9 +93,11 @@ def trial(stage: str, folder: Path, expected: bytes) -> list[str]:
         faults.append(f"{stage}: was not killed")
     finished = {path.name for path in parts_folder(out).glob("block-*.npz")}
     if stage == "removal":  # the report was written before
-        return faults + ([] if out.read_bytes() == expected else [f"{stage}: another report"])
+        if out.read_bytes() != expected:
+            faults.append(f"{stage}: another report before")
+        finished.clear()
     before = out.with_suffix(".log").read_text().splitlines()
-    if attempt("none", out) != 0:
+    if attempt("again", out) != 0:
         faults.append(f"{stage}: could not go on")
     anew = out.with_suffix(".log").read_text().splitlines()[len(before) :]
     if len(anew) != 5 - len(finished):
