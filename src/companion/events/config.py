@@ -19,7 +19,7 @@ __all__ = ["LinkerConfig"]
 
 def small_recipe() -> Recipe:
     return Recipe(
-        steps=600, batch=16, rate=1e-2, warmup=40, decay="cosine", weight_decay=0.01,
+        steps=600, batch=16, rate=8e-3, warmup=40, decay="cosine", weight_decay=0.01,
         average=0.99, log_every=20,
     )  # fmt: skip
 
@@ -53,7 +53,7 @@ class LinkerConfig:
     least: int = 2
     length: int = 256
     net: Architecture = field(
-        default_factory=lambda: Architecture(layers="gau", depth=2, dim=64, key_dim=32, dropout=0.1)
+        default_factory=lambda: Architecture(layers="gau", depth=2, dim=64, key_dim=32)
     )
     scorer: Literal["efficient", "plain"] = "efficient"
     key_dim: int = 32
