@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float, Float64
 from torch import Tensor
 
-from companion.errors import DataError, NumericsError, ShapeError
+from companion.argmax.layer_errors import check_layer, strip
+from companion.errors import DataError
 
 __all__ = ["OutputLayer", "gamma", "prepare"]
 
 MEMORY = 1 << 30  # bytes for a scan, if nobody says otherwise
 CACHE = {False: 1 << 22, True: 1 << 28}  # bytes of a block of products, on a CPU and on a GPU
-FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def gamma(terms: int, dtype: torch.dtype) -> float:
@@ -67,21 +67,41 @@ class OutputLayer:
         for kept in self.kept:
             if kept.dtype == dtype:
                 return kept[which]
-        return _rows(self.weight, self.bias, (self.scale, self.unit), self.centre, which, dtype)
+        count = len(self.norms[which])
+        out = torch.empty(count, self.dim, dtype=dtype, device=self.weight.device)
+        self.fill(out, which)
+        return out
+
+    def fill(self, out: Float[Tensor, "row dim"], which: slice | Tensor) -> None:
+        """Write rows x into ``out``: a scan of all of them needs no new memory for each block."""
+        part, dim = out[:, : self.weight.shape[1]], self.weight.shape[1]
+        if self.weight.dtype == torch.float64 and out.dtype != torch.float64:
+            part.copy_(self.weight[which] * self.scale - self.centre[:dim])
+        else:
+            part.copy_(self.weight[which])
+            part.mul_(self.scale).sub_(self.centre[:dim].to(out.dtype))
+        if self.bias is not None:
+            out[:, -1] = self.bias[which] * self.unit - self.centre[-1]
 
     def blocks(
         self, width: int, dtype: torch.dtype, multiple: int
     ) -> Iterator[tuple[int, Float[Tensor, "row dim"]]]:
         """Yield (first class, rows), a ``multiple`` of rows that fits where products are fast.
 
-        What is made of a block, products with ``width`` directions, fits in a part of the memory.
+        The rows may lie where those of the last block lay. What is made of a block, products with
+        ``width`` directions, fits in a part of the memory.
         """
         size = torch.finfo(dtype).bits // 8
-        fast = CACHE[self.weight.is_cuda] // max(1, size * width)
+        fast = CACHE[self.weight.is_cuda] // (size * max(width, self.dim))
         count = min(fast, self.memory // (8 * (size * width + 12 * self.dim)))
         count = max(1, count // multiple) * multiple
+        kept = [rows for rows in self.kept if rows.dtype == dtype]
+        buffer = torch.empty(0 if kept else count, self.dim, dtype=dtype, device=self.norms.device)
         for start in range(0, self.classes, count):
-            yield start, self.rows(slice(start, start + count), dtype)
+            rows = kept[0][start : start + count] if kept else buffer[: self.classes - start]
+            if not kept:
+                self.fill(rows, slice(start, start + count))
+            yield start, rows
 
     def lift(self, z: Float64[Tensor, "row dim"]) -> Float64[Tensor, "row lifted"]:
         """Return the directions y of the points z."""
@@ -113,19 +133,14 @@ def prepare(
     weight = weight.detach()
     weight = weight if device is None else weight.to(device)
     bias = None if bias is None else bias.detach().to(weight.device, torch.float64)
-    step = max(1, memory // (64 * weight.shape[1]))
-    scales = (_power_of_two(_greatest(weight, step)), 1.0)
-    if bias is not None:
-        scales = (scales[0], _power_of_two(float(bias.abs().max())))
-    if centre is None:
-        centre = _mean(weight, bias, scales, step)
-    centre = centre.to(weight.device)
-    norms = torch.empty(len(weight), dtype=torch.float64, device=weight.device)
-    for start in range(0, len(weight), step):
-        rows = _rows(weight, bias, scales, centre, slice(start, start + step), torch.float64)
-        norms[start : start + step] = rows.norm(dim=1)
-    norms *= 1 + gamma(2 * len(centre) + 8, torch.float64)
-    layer = OutputLayer(weight, bias, *scales, centre, norms, memory)
+    zeros = torch.zeros(1, dtype=torch.float64, device=weight.device)
+    nowhere, none = zeros.expand(weight.shape[1] + (bias is not None)), zeros.expand(len(weight))
+    unit = 1.0 if bias is None else _power_of_two(float(bias.abs().max()))
+    scale = _power_of_two(_greatest(weight))
+    layer = OutputLayer(weight, bias, scale, unit, nowhere, none, memory)
+    centre = _mean(layer) if centre is None else centre.to(weight.device)
+    layer = replace(layer, centre=centre)
+    layer = replace(layer, norms=_norms(layer))
     return replace(layer, kept=_kept(layer))
 
 
@@ -135,51 +150,16 @@ def _kept(layer: OutputLayer) -> tuple[Float[Tensor, "class dim"], ...]:
     for dtype, size in ((torch.float32, 4), (torch.float64, 8)):
         room -= size * layer.classes * layer.dim
         if room >= 0:
-            kept.append(layer.rows(slice(None), dtype))
+            rows = torch.empty(layer.classes, layer.dim, dtype=dtype, device=layer.norms.device)
+            layer.fill(rows, slice(None))
+            kept.append(rows)
     return tuple(kept)
 
 
-def check_layer(weight: Tensor, bias: Tensor | None) -> None:
-    """Raise unless these are a weight matrix of two rows or more and its bias, all finite."""
-    if weight.ndim != 2 or weight.shape[1] == 0:
-        raise ShapeError(f"weight has shape {tuple(weight.shape)}; expected [class, dim], dim >= 1")
-    if len(weight) < 2:
-        raise ShapeError(f"weight has {len(weight)} row(s); expected at least two classes")
-    for name, tensor in (("weight", weight), ("bias", bias)):
-        if tensor is not None and tensor.dtype not in FLOATS:
-            wanted = ", ".join(str(dtype).removeprefix("torch.") for dtype in FLOATS)
-            raise DataError(f"{name} is {tensor.dtype}; expected one of {wanted}")
-    if bias is not None and tuple(bias.shape) != (len(weight),):
-        found = f"bias has shape {tuple(bias.shape)}, weight {tuple(weight.shape)}"
-        raise ShapeError(f"{found}; expected one number a row, [{len(weight)}]")
-    for start in range(0, len(weight), 4096):
-        _check_finite("weight", weight, start)
-    if bias is not None and not bool(bias.isfinite().all()):
-        bad = (~bias.isfinite()).nonzero()[:, 0].tolist()
-        raise NumericsError(_not_finite("bias", bias, bad))
-
-
-def _check_finite(name: str, weight: Tensor, start: int) -> None:
-    if bool(weight[start : start + 4096].isfinite().all()):
-        return
-    bad: list[int] = []
-    for first in range(start, len(weight), 4096):
-        rows = ~weight[first : first + 4096].isfinite().all(dim=1)
-        bad += (first + rows.nonzero()[:, 0]).tolist()
-    raise NumericsError(_not_finite(name, weight[bad[0]], bad))
-
-
-def _not_finite(name: str, values: Tensor, bad: list[int]) -> str:
-    value = values[~values.isfinite()][0].item()
-    which = ", ".join(map(str, bad[:5])) + (", …" if len(bad) > 5 else "")
-    return (
-        f"{name} holds {value}: not finite in {len(bad)} row(s), {which}; expected finite numbers"
-    )
-
-
-def _greatest(weight: Tensor, step: int) -> float:
-    parts = [weight[i : i + step].abs().max() for i in range(0, len(weight), step)]
-    return float(torch.stack(parts).max())
+def _greatest(weight: Tensor) -> float:
+    step = strip(weight)
+    ends = [torch.aminmax(weight[i : i + step]) for i in range(0, len(weight), step)]
+    return max(float(torch.stack([*end]).abs().max()) for end in ends)
 
 
 def _power_of_two(greatest: float) -> float:
@@ -188,28 +168,25 @@ def _power_of_two(greatest: float) -> float:
     return math.ldexp(1.0, max(-1020, min(1020, exponent)))
 
 
-def _mean(
-    weight: Tensor, bias: Tensor | None, scales: tuple[float, float], step: int
-) -> Float64[Tensor, " dim"]:
-    total = torch.zeros(weight.shape[1], dtype=torch.float64, device=weight.device)
-    for start in range(0, len(weight), step):
-        total += (weight[start : start + step].double() * scales[0]).sum(0)
-    if bias is not None:
-        total = torch.cat([total, (bias * scales[1]).sum(0, keepdim=True)])
-    return (total / len(weight)).float().double()  # float32 rows need a float32 centre
+def _mean(layer: OutputLayer) -> Float64[Tensor, " lifted"]:
+    """Return the mean of the rows as they are before they are shifted, in float32."""
+    step, (count, dim) = strip(layer.weight), layer.weight.shape
+    total = torch.zeros(layer.dim, dtype=torch.float64, device=layer.weight.device)
+    buffer = torch.empty(step, dim, dtype=torch.float64, device=layer.weight.device)
+    for start in range(0, count, step):
+        rows = buffer[: min(step, count - start)].copy_(layer.weight[start : start + step])
+        total[:dim] += rows.mul_(layer.scale).sum(0)
+    if layer.bias is not None:
+        total[-1] = (layer.bias * layer.unit).sum()
+    return (total / count).float().double()  # float32 rows need a float32 centre
 
 
-def _rows(
-    weight: Tensor,
-    bias: Tensor | None,
-    scales: tuple[float, float],
-    centre: Float64[Tensor, " dim"],
-    which: slice | Int64[Tensor, " row"],
-    dtype: torch.dtype,
-) -> Float[Tensor, "row dim"]:
-    work = torch.float64 if weight.dtype == torch.float64 else dtype
-    rows = weight[which].to(work) * scales[0] - centre[: weight.shape[1]].to(work)
-    if bias is not None:
-        last = bias[which] * scales[1] - centre[-1]
-        rows = torch.cat([rows, last[:, None].to(work)], dim=1)
-    return rows.to(dtype)
+def _norms(layer: OutputLayer) -> Float64[Tensor, " class"]:
+    norms = torch.empty(layer.classes, dtype=torch.float64, device=layer.weight.device)
+    step = strip(layer.weight)
+    buffer = torch.empty(step, layer.dim, dtype=torch.float64, device=layer.weight.device)
+    for start in range(0, layer.classes, step):
+        rows = buffer[: min(step, layer.classes - start)]
+        layer.fill(rows, slice(start, start + step))
+        norms[start : start + step] = torch.linalg.vector_norm(rows, dim=1)
+    return norms * (1 + gamma(2 * layer.dim + 8, torch.float64))

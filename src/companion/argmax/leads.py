@@ -101,9 +101,9 @@ def _greatest(
 ) -> Float[Tensor, "group row"]:
     """Return the largest of the products of each group, each with its allowance added."""
     column = torch.arange(len(own), device=own.device)
-    parts = []
+    parts, buffer = [], torch.empty(0, dtype=narrow.dtype, device=own.device)
     for start, rows in layer.blocks(len(own), narrow.dtype, GROUP):
-        score = rows @ narrow
+        score = torch.mm(rows, narrow, out=buffer.resize_(len(rows), len(own)))
         inside = (own >= start) & (own < start + len(rows))
         score[own[inside] - start, column[inside]] = -torch.inf
         whole = len(rows) // GROUP * GROUP

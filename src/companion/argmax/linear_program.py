@@ -10,7 +10,7 @@ from jaxtyping import Float, Float64
 from scipy.optimize import linprog
 from torch import Tensor
 
-from companion.argmax.layer import check_layer
+from companion.argmax.layer_errors import check_layer
 from companion.errors import DataError
 
 __all__ = ["ChebyshevBall", "chebyshev_direction"]

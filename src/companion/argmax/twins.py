@@ -8,6 +8,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from companion.argmax.layer import OutputLayer
+from companion.argmax.layer_errors import strip
 
 __all__ = ["find_twins"]
 
@@ -34,12 +35,17 @@ def _marks(layer: OutputLayer) -> np.ndarray:
     kind = INTEGERS[weight.element_size()]
     seeds = np.random.default_rng(0).integers(-(2**62), 2**62, size=weight.shape[1])
     factors = torch.from_numpy(2 * seeds + 1).to(weight.device)
-    step = max(1, layer.memory // (64 * weight.shape[1]))
-    parts = [
-        ((weight[i : i + step] + 0.0).view(kind).long() * factors).sum(1).cpu()  # −0.0 is 0.0
-        for i in range(0, len(weight), step)
-    ]
-    return torch.cat(parts).numpy()
+    step = strip(weight)
+    marks = torch.empty(len(weight), dtype=torch.int64, device=weight.device)
+    plain = torch.empty(step, weight.shape[1], dtype=weight.dtype, device=weight.device)
+    bits = torch.empty(plain.shape, dtype=torch.int64, device=weight.device)
+    for start in range(0, len(weight), step):
+        count = min(step, len(weight) - start)
+        torch.add(weight[start : start + step], 0.0, out=plain[:count])  # −0.0 is 0.0
+        marks[start : start + step] = (
+            bits[:count].copy_(plain[:count].view(kind)).mul_(factors).sum(1)
+        )
+    return marks.cpu().numpy()
 
 
 def _match(layer: OutputLayer, group: np.ndarray, twins: Tensor) -> None:
