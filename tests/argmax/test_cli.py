@@ -217,7 +217,7 @@ def test_the_memory_that_was_allowed_is_kept_to(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     _, little, much = map(int, done.stdout.splitlines()[-1].split())
     assert little <= 16e6 + weight
-    assert 48e6 < much <= 1.1 * 128e6 + weight  # the bound is what kept it down
+    assert 1.4 * (16e6 + weight) < much <= 128e6 + weight  # the bound is what kept it down
 
 
 def test_help_is_there_and_loads_nothing_heavy(capsys: pytest.CaptureFixture[str]) -> None:
