@@ -99,6 +99,13 @@ def test_targets_of_one_sentence():
     assert filled.heads.tolist() == [[[0, 1], [0, 2], [1, 2]]]
 
 
+def test_of_the_pieces_of_a_character_the_first_begins_and_the_last_ends():
+    offsets = [MARK, (0, 1), (0, 1), (0, 1), (1, 2), (1, 2), MARK]
+    targets = encode_targets(document_of("ab", "x=0:1 y=0:2"), SCHEMA, offsets)
+    assert targets.spans == ((1, 1, 3), (2, 1, 5))
+    assert (targets.heads, targets.tails) == (((1, 1),), ((3, 5),))
+
+
 def test_no_events_are_no_places():
     targets = encode_targets(Document("1", "ab"), SCHEMA, character_offsets("ab"))
     assert targets.positives().spans.shape == (7, 0, 2)
