@@ -111,7 +111,9 @@ def test_scores_that_fit_the_targets_are_decoded_as_the_events() -> None:
             indices = pair_indices(batch[name], n)
             flat.scatter_(2, indices.where(indices >= 0, torch.tensor(n * n)), 1.0)
             scores.append(flat[0, :, :-1].reshape(labels, n, n))
-        found = decode_events(*scores, SCHEMA, document.text, data.encoded[row].offsets)
+        spans, heads, tails = scores
+        offsets = data.encoded[row].offsets
+        found = decode_events(spans, heads, tails, SCHEMA, document.text, offsets)
         assert set(found) == set(document.events)
 
 

@@ -50,6 +50,7 @@ class Scored:
         threshold: int | float = 0.0,
         linked: bool = True,
         require_trigger: bool = False,
+        most: int = 256,
     ) -> Decoded:
         """Return the events.
 
@@ -57,6 +58,7 @@ class Scored:
             threshold, require_trigger: as in ``decode_events``.
             linked: False: the same spans without a look at the links, one event for each type. It
                 is what links are to be measured against.
+            most: of more spans than this the likeliest are kept, and 16 times as many events.
         """
         heads, tails = self.heads, self.tails
         if not linked:  # all joined: the one maximal clique of a type holds all of its spans
@@ -64,6 +66,7 @@ class Scored:
         return decode_events(
             self.spans, heads, tails, self.schema, self.document.text, self.offsets,
             threshold=threshold, require_trigger=require_trigger,
+            max_arguments=most, max_cliques=16 * most,
         )  # fmt: skip
 
 
