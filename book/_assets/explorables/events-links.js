@@ -4,7 +4,7 @@
   const COUNT = 8, ROWS = 7, STEPS = 16;
   const fixed = [[0, 1], [0, 2], [4, 5], [4, 6], [4, 7], [5, 6]];
   const toggled = {
-    ab: [1, 2], bc: [2, 3], ac: [1, 3], sc: [0, 3], oe: [5, 7], de: [6, 7], co: [3, 5], cd: [3, 6],
+    ab: [1, 2], bc: [2, 3], ac: [1, 3], mc: [0, 3], oe: [5, 7], de: [6, 7], co: [3, 5], cd: [3, 6],
   };
   const truth = [[0, 1, 2], [0, 1, 3], [0, 2, 3], [4, 5, 6, 7]];
   const bits = (nodes) => nodes.reduce((mask, node) => mask | 1 << node, 0);
