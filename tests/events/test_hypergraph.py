@@ -18,6 +18,7 @@ from companion.events import (
     is_simple,
     out_of_reach,
     recovered,
+    word_offsets,
 )
 
 Edges = frozenset[int]  # edges as bit masks over the nodes
@@ -150,5 +151,14 @@ def test_reach_counts_what_is_lost():
         Document("3", "abcde", (triangle[0], Event("m", frozenset()))),
     ]
     assert out_of_reach(documents) == Reach(
-        documents=3, documents_lost=2, events=7, events_lost=4, spurious=1
+        documents=3, documents_lost=2, events=7, events_lost=4, spurious=1, arguments_off=0
+    )
+
+
+def test_arguments_off_the_borders_of_tokens_are_out_of_reach():
+    arguments = [Argument("x", 0, 2, "ab"), Argument("y", 3, 4, "d")]
+    document = Document("1", "ab de", (Event("m", frozenset(arguments)),))
+    assert out_of_reach([document]).documents_lost == 0
+    assert out_of_reach([document], tokenize=word_offsets) == Reach(
+        documents=1, documents_lost=1, events=1, events_lost=1, spurious=1, arguments_off=1
     )

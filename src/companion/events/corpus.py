@@ -109,6 +109,12 @@ def generate_corpus(
     Raises:
         DataError: for an unknown language, no sentences, a share outside 0 to 1, or more sentences
             than there are.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     corpus = generate_corpus(folder, language="en", train=20, dev=5, held_out=5)
+    >>> len(corpus.train), len(corpus.schema.types), corpus.test[0].labelled
+    (20, 7, False)
     """
     if language not in LANGUAGES:
         raise DataError(f"language is {language!r}; expected one of {sorted(LANGUAGES)}")

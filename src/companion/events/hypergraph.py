@@ -7,12 +7,13 @@ arguments. What is left of it is a graph, the 2-section: two nodes are joined if
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 from companion.events.cliques import each_clique
 from companion.events.documents import Argument, Document, Event, ordered
+from companion.events.offsets import Offsets, character_offsets, off_borders
 
 __all__ = [
     "Links",
@@ -131,6 +132,7 @@ class Reach:
         events: how many there are.
         events_lost: those that do not come out again.
         spurious: events that come out in their place.
+        arguments_off: arguments that do not fall on the borders of tokens.
     """
 
     documents: int
@@ -138,19 +140,29 @@ class Reach:
     events: int
     events_lost: int
     spurious: int
+    arguments_off: int
 
 
-def out_of_reach(documents: Iterable[Document]) -> Reach:
+def out_of_reach(
+    documents: Iterable[Document], *, tokenize: Callable[[str], Offsets] = character_offsets
+) -> Reach:
     """Count what is lost between a document's events and ``recovered``.
+
+    Args:
+        documents: with their events.
+        tokenize: gives the offsets of a text's tokens; an argument that does not fall on their
+            borders is missing from the events that come out.
 
     >>> out_of_reach([Document("1", "no arguments", (Event("m", frozenset()),))]).events_lost
     1
     """
-    total = [0, 0, 0, 0, 0]
+    total = [0] * 6
     for document in documents:
-        there, back = Counter(document.events), Counter(recovered(document.events))
+        off = off_borders(document, tokenize(document.text))
+        kept = [Event(event.type, event.arguments - off) for event in document.events]
+        there, back = Counter(document.events), Counter(recovered(kept))
         lost, spurious = (there - back).total(), (back - there).total()
-        counts = (1, int(lost > 0 or spurious > 0), there.total(), lost, spurious)
+        counts = (1, int(lost > 0 or spurious > 0), there.total(), lost, spurious, len(off))
         total = [sum(pair) for pair in zip(total, counts, strict=True)]
     return Reach(*total)
 

@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 
 from companion.errors import DataError
+from companion.events.documents import Argument, Document
 
-__all__ = ["Offsets", "character_offsets", "check_offsets", "word_offsets"]
+__all__ = ["Offsets", "character_offsets", "check_offsets", "off_borders", "word_offsets"]
 
 Offsets = Sequence[tuple[int, int]]
 """For each token its first character and the one after its last; equal for a token without text,
@@ -51,3 +52,23 @@ def check_offsets(offsets: Offsets, text: str) -> None:
             found = f"offsets[{token}] is ({start}, {end}), after {before}"
             raise DataError(f"{found}; expected tokens in the order of the text")
         before = (start, end)
+
+
+def off_borders(document: Document, offsets: Offsets) -> frozenset[Argument]:
+    """Return the arguments that do not begin where a token begins and end where one ends.
+
+    No model that reads these tokens can find them.
+
+    >>> from companion.events import Event
+    >>> half = Event("m", frozenset({Argument("winner", 0, 1, "L")}))
+    >>> [one.text for one in off_borders(Document("1", "Li won", (half,)), word_offsets("Li won"))]
+    ['L']
+    """
+    starts = {start for start, end in offsets if start < end}
+    ends = {end for start, end in offsets if start < end}
+    return frozenset(
+        one
+        for event in document.events
+        for one in event.arguments
+        if one.start not in starts or one.end not in ends or one.end <= one.start
+    )

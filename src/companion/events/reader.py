@@ -56,6 +56,16 @@ def read_duee(
     Raises:
         DataError: for a file that cannot be read or holds nothing; with ``"raise"``, for the first
             line that is wrong: names file, line and field.
+
+    >>> import tempfile
+    >>> from companion.events import EventType, Role, write_duee
+    >>> schema = Schema((EventType("match", (Role("winner"),)),), triggers=False)
+    >>> won = Event("match", frozenset({Argument("winner", 0, 2, "Li")}))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_duee(f"{folder}/dev.json", [Document("7", "Li won", (won,))], schema)
+    ...     (document,) = read_duee(f"{folder}/dev.json", schema)
+    >>> document.events == (won,), document.source.endswith("dev.json:1")
+    (True, True)
     """
     if on_error not in ("raise", "skip"):
         raise DataError(f"on_error is {on_error!r}; expected 'raise' or 'skip'")

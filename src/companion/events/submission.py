@@ -25,6 +25,12 @@ def answers(events: Iterable[Event], schema: Schema) -> list[Answer]:
     """Return events as a submission has them, in an order of their own.
 
     The trigger is left out, and the value of an enumerated role stands in its place again.
+
+    >>> from companion.events import Argument, EventType, Role
+    >>> schema = Schema((EventType("match", (Role("winner"),)),))
+    >>> won = frozenset({Argument("winner", 0, 2, "Li"), Argument(TRIGGER, 3, 6, "won")})
+    >>> answers([Event("match", won)], schema)
+    [Answer(type='match', arguments=(('winner', 'Li'),))]
     """
     return [
         Answer(

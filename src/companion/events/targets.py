@@ -13,7 +13,7 @@ from torch import Tensor
 from companion.errors import DataError
 from companion.events.documents import Argument, Document, Event
 from companion.events.hypergraph import Links
-from companion.events.offsets import Offsets, check_offsets
+from companion.events.offsets import Offsets, check_offsets, off_borders
 from companion.events.schema import Schema
 
 __all__ = ["DenseTargets", "Positives", "Targets", "encode_targets"]
@@ -108,15 +108,7 @@ def encode_targets(document: Document, schema: Schema, offsets: Offsets) -> Targ
     (((0, 0, 1), (1, 8, 8)), ((0, 8),), ((1, 8),))
     """
     check_offsets(offsets, document.text)
-    borders = [(start, end) for start, end in offsets if start < end]
-    starts = {start for start, _ in borders}
-    ends = {end for _, end in borders}
-    unreachable = {
-        one
-        for event in document.events
-        for one in event.arguments
-        if one.start not in starts or one.end not in ends or one.end <= one.start
-    }
+    unreachable = off_borders(document, offsets)
     # The first token that begins there, the last that ends there: the bytes of one character share
     # its offsets.
     first = {s: at for at, (s, e) in reversed([*enumerate(offsets)]) if s < e}
