@@ -19,7 +19,7 @@ __all__ = ["LinkerConfig"]
 
 def small_recipe() -> Recipe:
     return Recipe(
-        steps=600, batch=16, rate=8e-3, warmup=40, decay="cosine", weight_decay=0.01,
+        steps=1200, batch=8, rate=5e-3, warmup=50, decay="cosine", weight_decay=0.01,
         average=0.99, log_every=20,
     )  # fmt: skip
 
