@@ -91,10 +91,7 @@ class OutputLayer:
         The rows may lie where those of the last block lay. What is made of a block, products with
         ``width`` directions, fits in a part of the memory.
         """
-        size = torch.finfo(dtype).bits // 8
-        fast = CACHE[self.weight.is_cuda] // (size * max(width, self.dim))
-        count = min(fast, self.memory // (8 * (size * width + 12 * self.dim)))
-        count = max(1, count // multiple) * multiple
+        count = max(1, self.block_rows(width, dtype) // multiple) * multiple
         kept = [rows for rows in self.kept if rows.dtype == dtype]
         buffer = torch.empty(0 if kept else count, self.dim, dtype=dtype, device=self.norms.device)
         for start in range(0, self.classes, count):
@@ -102,6 +99,12 @@ class OutputLayer:
             if not kept:
                 self.fill(rows, slice(start, start + count))
             yield start, rows
+
+    def block_rows(self, width: int, dtype: torch.dtype) -> int:
+        """Return how many rows to multiply with ``width`` directions at a time."""
+        size = torch.finfo(dtype).bits // 8
+        fast = CACHE[self.weight.is_cuda] // (size * max(width, self.dim))
+        return max(1, min(fast, self.memory // (8 * (size * width + 12 * self.dim))))
 
     def lift(self, z: Float64[Tensor, "row dim"]) -> Float64[Tensor, "row lifted"]:
         """Return the directions y of the points z."""

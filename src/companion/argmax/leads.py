@@ -10,7 +10,7 @@ from torch import Tensor
 
 from companion.argmax.layer import OutputLayer, gamma
 
-__all__ = ["Leads", "leads", "likeliest"]
+__all__ = ["Leads", "leads", "likeliest", "take_aim", "trusted"]
 
 GROUP = 64  # classes whose greatest product is kept: a maximum is fast, its place is not
 
@@ -58,6 +58,34 @@ class Leads:
         return members.gather(2, score.argmax(2, keepdim=True)).squeeze(2)
 
 
+@dataclass(frozen=True)
+class Aim:
+    """Directions scaled by powers of two to lengths near 1, and the own scores there."""
+
+    tidy: Float64[Tensor, "row lifted"]
+    length: Float64[Tensor, " row"]  # upper bounds
+    scale: Float64[Tensor, " row"]
+    own_score: Float64[Tensor, " row"]
+    own_slack: Float64[Tensor, " row"]
+
+    def room(self, best: Float64[Tensor, " row"], dtype: torch.dtype) -> Float64[Tensor, " row"]:
+        """Return what own score less ``best`` may be off by, if ``best`` is an upper bound."""
+        kind = torch.finfo(dtype)
+        return self.own_slack + 8 * kind.eps * best.abs() + 8 * self.tidy.shape[1] * kind.tiny
+
+
+def take_aim(
+    layer: OutputLayer, directions: Float64[Tensor, "row lifted"], own: Int64[Tensor, " row"]
+) -> Aim:
+    """Scale directions, so that no product overflows, and take the products with the own rows."""
+    length = directions.norm(dim=1) * (1 + gamma(2 * layer.dim + 8, torch.float64))
+    scale = torch.ldexp(torch.ones_like(length), torch.frexp(length).exponent)
+    tidy, length = directions / scale[:, None], length / scale
+    own_score = (layer.rows(own) * tidy).sum(1)
+    own_slack = gamma(layer.dim + 8, torch.float64) * layer.norms[own] * length
+    return Aim(tidy, length, scale, own_score, own_slack)
+
+
 def leads(
     layer: OutputLayer,
     directions: Float64[Tensor, "row lifted"],
@@ -77,19 +105,14 @@ def leads(
     """
     dtype = trusted(dtype)
     share = gamma(layer.dim + 8, dtype)
-    length = directions.norm(dim=1) * (1 + gamma(2 * layer.dim + 8, torch.float64))
-    scale = torch.ldexp(torch.ones_like(length), torch.frexp(length).exponent)
-    tidy, long = directions / scale[:, None], length / scale  # lengths near 1: no overflow
-    own_score = (layer.rows(own) * tidy).sum(1)
-    own_slack = gamma(layer.dim + 8, torch.float64) * layer.norms[own] * long
-    narrow = tidy.to(dtype).T.contiguous()
-    greatest = _greatest(layer, narrow, (long * (1 + share)).to(dtype), own, share)
+    aim = take_aim(layer, directions, own)
+    narrow = aim.tidy.to(dtype).T.contiguous()
+    greatest = _greatest(layer, narrow, (aim.length * (1 + share)).to(dtype), own, share)
     best = greatest.amax(0).double()
-    tiny = 8 * layer.dim * torch.finfo(dtype).tiny
-    room = own_slack + 8 * torch.finfo(dtype).eps * best.abs() + tiny
-    slack = 2 * (room + own_slack + share * layer.norms.max() * long)
-    low = own_score - best - room
-    return Leads(low * scale, slack * scale, greatest, layer, narrow, own)
+    room = aim.room(best, dtype)
+    slack = 2 * (room + aim.own_slack + share * layer.norms.max() * aim.length)
+    low = aim.own_score - best - room
+    return Leads(low * aim.scale, slack * aim.scale, greatest, layer, narrow, own)
 
 
 def _greatest(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int8, Int64
+from jaxtyping import Bool, Float64, Int8, Int64
 from torch import Tensor
 
 from companion.argmax.farkas import Claim, prove_never
@@ -115,6 +115,7 @@ class ArgmaxReport:
         weight: Tensor,
         bias: Tensor | None = None,
         *,
+        classes: Sequence[int] | None = None,
         device: str | torch.device | None = None,
         memory: int | None = None,
     ) -> bool:
@@ -123,13 +124,24 @@ class ArgmaxReport:
         A class said to win is checked at its witness, against all others, in float64; one said
         never to win by enclosing the weights of its certificate. False if one proof fails, if an
         undecided class carries one, or if the report belongs to another layer.
+
+        Args:
+            weight: the layer.
+            bias: its bias.
+            classes: check only these; a sample is quick where all take as long as a whole scan.
+            device: where products are computed; None: where ``weight`` is.
+            memory: bytes the check may take.
         """
         if tuple(weight.shape) != self.shape or not self._consistent():
             return False
         if len(self.centre) != self.shape[1] + (bias is not None):
             return False
         layer = prepare(weight, bias, centre=self.centre, device=device, memory=memory)
-        return replace(self, layer=layer)._proved()
+        chosen = torch.ones(len(self), dtype=torch.bool)
+        if classes is not None:
+            chosen = torch.zeros_like(chosen)
+            chosen[[self.position(k) for k in classes]] = True
+        return replace(self, layer=layer)._proved(chosen)
 
     def _consistent(self) -> bool:
         c, entries = self.shape[0], len(self)
@@ -151,10 +163,14 @@ class ArgmaxReport:
             and int(self.starts[-1]) == len(self.indices) == len(self.coefficients)
         )
 
-    def _proved(self) -> bool:
+    def _proved(self, chosen: Bool[Tensor, " class"]) -> bool:
+        won = (chosen & (self.verdict == 1)).nonzero()[:, 0]
+        never = (chosen & (self.verdict == 0)).nonzero()[:, 0]
+        return self._wins(won) and self._never_wins(never)
+
+    def _wins(self, won: Int64[Tensor, " row"]) -> bool:
         layer = self.layer
         assert layer is not None
-        won = (self.verdict == 1).nonzero()[:, 0]
         for entries in won.split(max(16, min(2048, layer.memory // (64 * layer.dim)))):
             k = self.classes[entries].to(layer.weight.device)
             z = self.witnesses(entries).to(layer.weight.device)
@@ -164,7 +180,11 @@ class ArgmaxReport:
             margin = self.margin[entries].to(found.low.device)
             if not bool(((found.low > 0) & (margin <= found.low + found.slack)).all()):
                 return False
-        never = (self.verdict == 0).nonzero()[:, 0]
+        return True
+
+    def _never_wins(self, never: Int64[Tensor, " row"]) -> bool:
+        layer = self.layer
+        assert layer is not None
         first = self.indices[self.starts[never]]
         alone = self.starts.diff()[never] == 1
         if not bool(((self.twin[never] == -1) | alone & (self.twin[never] == first)).all()):

@@ -14,6 +14,7 @@ from companion.argmax.layer import OutputLayer, prepare
 from companion.argmax.leads import leads
 from companion.argmax.proofs import Proofs
 from companion.argmax.report import ArgmaxReport
+from companion.argmax.shadow import Shadow, cast_shadow, shadow_size
 from companion.argmax.twins import find_twins
 from companion.argmax.witness import canonical, own_points, reflected
 from companion.argmax.working_set import decide_rest
@@ -104,6 +105,7 @@ class Scanner:
         self.layer: OutputLayer = prepare(weight, bias, device=device, memory=memory)
         self.block = max(16, min(BATCH, self.layer.memory // (64 * self.layer.dim)))
         self._twins = find_twins(self.layer)
+        self._shadow: Shadow | None = None
 
     def choose(self, classes: Classes | None) -> Int64[Tensor, " class"]:
         """Return classes as a tensor; all of them for None."""
@@ -132,6 +134,18 @@ class Scanner:
         decide_rest(self.layer, proofs)
         return proofs.report()
 
+    def _first_look(self, proofs: Proofs, entries: Int64[Tensor, " row"]) -> Int64[Tensor, " left"]:
+        """Prove of a wide layer what few coordinates prove; return the others."""
+        size = shadow_size(self.layer, len(entries))
+        if not size:
+            return entries
+        if self._shadow is None or self._shadow.basis.shape[1] != size:
+            self._shadow = cast_shadow(self.layer, size)
+        own = proofs.classes[entries].to(self.layer.weight.device)
+        low = self._shadow.low(self.layer.lift(own_points(self.layer, own, self.radius)), own).cpu()
+        proofs.win_at_own(entries[low > 0], low[low > 0])
+        return entries[low <= 0]
+
     def _scan(self, proofs: Proofs, entries: Int64[Tensor, " row"]) -> None:
         """Prove what twins, own rows and reflections can prove."""
         layer = self.layer
@@ -139,6 +153,7 @@ class Scanner:
         for j, twin in zip(entries[twins >= 0].tolist(), twins[twins >= 0].tolist(), strict=True):
             proofs.outdone_by_twin(j, twin)
         entries = entries[twins < 0]
+        entries = self._first_look(proofs, entries)
         own = proofs.classes[entries].to(layer.weight.device)
         z = own_points(layer, own, self.radius)
         for turn in range(ROUNDS):
