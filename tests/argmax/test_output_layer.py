@@ -1,6 +1,7 @@
 """The output layer is found in every kind of file, and what cannot be read is named."""
 
 import json
+import os
 import pickle
 from pathlib import Path
 
@@ -151,6 +152,22 @@ def test_only_the_needed_tensors_are_read(tmp_path, monkeypatch):
     monkeypatch.setattr(StoredTensors, "read", lambda self, n: (names.append(n), read(self, n))[1])
     load_output_layer(tmp_path)
     assert sorted(names) == ["lm_head.bias", "lm_head.weight"]
+
+
+def test_a_file_may_be_larger_than_the_memory(tmp_path):
+    size = 2**42  # four terabytes of zeros, which take no place on the disk
+    entries = {
+        "other": {"dtype": "F32", "shape": [size // 4], "data_offsets": [0, size]},
+        "lm_head.weight": {"dtype": "F32", "shape": [7, 3], "data_offsets": [size, size + 84]},
+    }
+    header = json.dumps(entries).encode()
+    header += b" " * (-len(header) % 8)
+    path = tmp_path / "model.safetensors"
+    with path.open("wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        file.seek(size, os.SEEK_CUR)
+        file.write(WEIGHT.numpy().tobytes())
+    assert torch.equal(load_output_layer(path).weight, WEIGHT)
 
 
 # ------------------------------------------------------------------------------- what is refused

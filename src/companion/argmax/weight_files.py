@@ -66,7 +66,7 @@ class StoredTensors:
             known = ", ".join(FLOATS.values())
             raise DataError(f"{file}: {name} is of type {dtype}; expected one of {known}")
         if file.suffix == ".safetensors":
-            return _safetensor(file, name).get_tensor(name)
+            return _read_safetensor(file, name, dtype)
         array = _array(file, name)
         native = array.dtype.newbyteorder("=")
         return torch.from_numpy(np.array(array, dtype=native, order="C"))
@@ -86,8 +86,8 @@ def open_weights(path: Path | str) -> StoredTensors:
     if path.name.endswith(INDEX):
         return StoredTensors(path, _shards(path))
     if path.suffix == ".safetensors":
-        shards = _all_shards(path)
-        return StoredTensors(path, {name: file for file in shards for name in _names(file)})
+        opened = {file: list(_opened(file).keys()) for file in _all_shards(path)}
+        return StoredTensors(path, {name: file for file in opened for name in opened[file]})
     if path.suffix == ".npy":
         return StoredTensors(path, {path.stem: path})
     if path.suffix == ".npz":
@@ -144,10 +144,9 @@ def _all_shards(path: Path) -> list[Path]:
     numbered = SHARD.fullmatch(path.name)
     if numbered is None:
         return [path]
-    stem, count = numbered[1], int(numbered[2])
-    width = len(numbered[2])
-    names = [f"{stem}-{n:0{width}d}-of-{numbered[2]}.safetensors" for n in range(1, count + 1)]
-    return [path.with_name(name) for name in names]
+    stem, count = numbered.groups()
+    numbers = [f"{number:0{len(count)}d}" for number in range(1, int(count) + 1)]
+    return [path.with_name(f"{stem}-{number}-of-{count}.safetensors") for number in numbers]
 
 
 def _refusal(path: Path) -> str:
@@ -170,7 +169,7 @@ def _opened(file: Path) -> Any:
     from safetensors import SafetensorError, safe_open
 
     try:
-        return safe_open(file, framework="pt")
+        return safe_open(file, framework="np")  # for torch it would map the whole file to write
     except FileNotFoundError as error:
         raise DataError(f"{file} is missing; expected one of the files of {file.parent}") from error
     except SafetensorError as error:
@@ -180,14 +179,21 @@ def _opened(file: Path) -> Any:
         raise DataError(f"{file} cannot be read: {error}") from error
 
 
-def _names(file: Path) -> list[str]:
-    return list(_opened(file).keys())
-
-
 def _safetensor(file: Path, name: str) -> Any:
-    if name not in _names(file):
+    opened = _opened(file)
+    if name not in list(opened.keys()):
         raise DataError(f"{file} does not hold {name}, which the index says is in it")
-    return _opened(file)
+    return opened
+
+
+def _read_safetensor(file: Path, name: str, dtype: str) -> Tensor:
+    """Return a tensor, of whose file nothing else but the header is read."""
+    with file.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        entry = json.loads(stream.read(length))[name]
+    begin, end = entry["data_offsets"]
+    content = np.fromfile(file, np.uint8, count=end - begin, offset=8 + length + begin)
+    return torch.from_numpy(content).view(getattr(torch, dtype)).reshape(entry["shape"])
 
 
 # -------------------------------------------------------------------------- arrays of NumPy
@@ -226,12 +232,10 @@ def _array_header(file: Path, name: str) -> tuple[tuple[int, ...], np.dtype[Any]
 
 def _parsed(stream: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
     version = np.lib.format.read_magic(stream)
-    read = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }.get(version)
-    if read is None:
+    if version not in ((1, 0), (2, 0)):
         raise ValueError(f"version {version} of the format; expected (1, 0) or (2, 0)")
+    form = np.lib.format
+    read = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
     shape, _, dtype = read(stream)
     return shape, dtype
 
