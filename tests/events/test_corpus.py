@@ -94,6 +94,19 @@ def test_every_argument_falls_on_tokens(made):
         assert all(event.trigger is not None for event in one.events)
 
 
+def test_no_word_fills_two_slots_of_a_sentence(made):
+    """Who reads the words alone can tell who is who."""
+    _, corpus = made
+    for one in labelled(corpus):
+        words = {
+            (argument.start, argument.end): argument.text
+            for event in one.events
+            for argument in event.arguments
+            if argument.role != TRIGGER
+        }
+        assert len({*words.values()}) == len(words), one.text
+
+
 def test_sentences_beyond_reach_are_those_that_were_asked_for(made):
     _, corpus = made
     assert 20 < out_of_reach(corpus.train).documents_lost < 60  # a tenth of 400
@@ -157,6 +170,18 @@ def test_folder_of_duee_has_neither_held_out_sentences_nor_must_it_have_a_test(t
     assert read_corpus(tmp_path, schema=tmp_path / "other.json").test == []
     with pytest.raises(DataError, match=r"duee_event_schema.json cannot be read"):
         read_corpus(tmp_path)
+
+
+def test_patterns_held_out_are_in_no_other_file(monkeypatch, tmp_path):
+    types = [("灾害-地震",), ("灾害-地震", "灾害-地震")]
+    texts = ["{1 地点}{1 触发词:地震}", "{1 地点}、{2 地点}{12 触发词:地震}"]
+    learned = [Pattern(*pair) for pair in zip(types, texts, strict=True)]
+    held_out = [Pattern(one.types, one.text + "了", held_out=True) for one in learned]
+    few = replace(CHINESE, patterns=[*learned, *held_out], beyond=[])
+    monkeypatch.setitem(corpora.LANGUAGES, "zh", few)
+    corpus = generate_corpus(tmp_path, train=30, dev=10, held_out=30, beyond=0)
+    assert all("了" in one.text for one in corpus.held_out)
+    assert not any("了" in one.text for one in (*corpus.train, *corpus.dev, *corpus.test))
 
 
 @pytest.mark.usefixtures("_as_for_a_user")

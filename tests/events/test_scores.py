@@ -122,6 +122,13 @@ def test_points_of_one_argument(said, points):
     assert (score.predicted, score.true) == (1, 1)
 
 
+def test_a_character_that_stands_twice_is_common_twice():
+    gold = gold_of(Argument("x", 0, 5, "aabbc"))
+    assert duee_score([[Answer("p", (("x", "aabb"),))]], gold, SCHEMA).points == pytest.approx(
+        8 / 9
+    )
+
+
 @pytest.mark.parametrize("said", [Answer("q", (("x", "Li Na"),)), Answer("p", (("y", "Li Na"),))])
 def test_no_points_for_another_type_or_role(said):
     assert duee_score([[said]], gold_of(LI_NA), SCHEMA).points == 0

@@ -145,5 +145,4 @@ def _numbered(edges: Iterable[tuple[Node, Node]], numbers: dict) -> Iterator[tup
             if node not in numbers:
                 known: Collection = list(numbers)[:8]
                 raise DataError(f"the edge ({one!r}, {other!r}): no node {node!r} among {known}")
-        if one != other:
-            yield numbers[one], numbers[other]
+        yield numbers[one], numbers[other]
