@@ -46,6 +46,13 @@ def test_two_words_more_than_dimensions(dims: int) -> None:
     assert found == pytest.approx(dims + 2, rel=1e-9) or dims < 20
 
 
+def test_what_the_chapter_says_of_a_large_vocabulary() -> None:
+    """In 64 dimensions less than a thousandth of a word is lost; in 17 half of the words."""
+    assert 250_000 - expected_vertices(250_000, 64) < 1e-3
+    halves = [expected_vertices(250_000, dims) / 250_000 for dims in (16, 17)]
+    assert halves[0] < 0.5 < halves[1]
+
+
 def test_angles_of_a_tetrahedron() -> None:
     solid = 3 * np.arccos(1 / 3) - np.pi
     assert np.exp(log_inner_angle(4)) == pytest.approx(solid / (4 * np.pi), rel=1e-9)
