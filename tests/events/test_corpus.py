@@ -54,9 +54,8 @@ def test_counts_and_schema(made):
         for one in event.arguments
     )
     assert used.keys() == {*corpus.schema.labels}, "every label occurs"
-    assert {one.schema if False else one.text[-1] for one in corpus.train} == {
-        LANGUAGES[language].stop
-    }
+    assert {one.text[-1] for one in corpus.train} == {LANGUAGES[language].stop}
+    assert all(one.text[0] == one.text[0].upper() for one in corpus.train)
 
 
 def test_no_sentence_stands_in_two_files_and_no_id_twice(made):
