@@ -233,7 +233,7 @@ def test_file_that_is_not_there(tmp_path):
 @pytest.mark.usefixtures("_as_for_a_user")
 def test_on_error_that_is_neither(tmp_path):
     with pytest.raises(DataError, match="on_error is 'ignore'; expected 'raise' or 'skip'"):
-        read_duee(write(tmp_path / "f.json", LINE), SCHEMA, on_error="ignore")  # type: ignore
+        read_duee(write(tmp_path / "f.json", LINE), SCHEMA, on_error="ignore")  # pyright: ignore[reportArgumentType]
 
 
 # ---------------------------------------------------------------------------------------
