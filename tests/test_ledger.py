@@ -236,6 +236,15 @@ def test_check_repeated_in_another_file(tree, ledger, capsys):
     assert found[0].startswith("text/cellar/more.md:4: a second check for eq-sum-rate")
 
 
+def test_method_called_verify_is_no_check(tree, ledger, capsys):
+    text = TEXT.replace("%matplotlib inline", "report.verify(weight, bias)")
+    write(tree, "attic/sums", text, PRINTED)
+    assert complaints(ledger, tree, capsys) == []
+    text = TEXT.replace("%matplotlib inline", "verify.verify(label, 1, 2)")
+    write(tree, "attic/sums", text, PRINTED)
+    assert len(complaints(ledger, tree, capsys)) == 1
+
+
 def test_exercises_may_leave_equations_unlabelled(tree, ledger, capsys):
     write(tree, "attic/sums-exercises", "# Exercises\n\n$$\na\n$$\n", [])
     assert complaints(ledger, tree, capsys) == []

@@ -180,8 +180,8 @@ def _read_code(chapter: Chapter, code: str, *, first: int) -> None:
 
 def _called(function: ast.expr) -> str:
     name = ast.unparse(function)
-    last = name.rpartition(".")[2]
-    if last in KINDS:
+    owner, _, last = name.rpartition(".")
+    if last in KINDS and owner in {"", "verify", "companion.verify"}:  # no method of another thing
         return last
     return "definition" if name.endswith("verify.definition") else ""
 
