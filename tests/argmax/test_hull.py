@@ -37,9 +37,9 @@ def winners(weight: np.ndarray, bias: np.ndarray | None = None) -> tuple[set[int
 @pytest.mark.parametrize("dim", [2, 3, 4, 5])
 @pytest.mark.parametrize("biased", [False, True])
 def test_verdicts_are_those_of_qhull(dim, biased):
-    """Some 800 classes for each of the eight: clouds that are round, far from 0, flat and long."""
+    """Some 400 classes for each of the eight: clouds that are round, far from 0, flat and long."""
     rng = np.random.default_rng(dim)
-    for size in (dim + 3, 40, 160):
+    for size in (dim + 3, 90):
         for shift, stretch in ((0, 1.0), (100, 1.0), (0, 1e-3), (0, 30.0)):
             weight = rng.standard_normal((size, dim)) + shift
             weight[:, 0] *= stretch
@@ -55,7 +55,7 @@ def test_points_beside_a_facet(dim, biased):
     """Out by 1e-6 or 1e-9: it wins. In: it never does. By 1e-13 or 0: right, or undecided."""
     rng = np.random.default_rng(dim)
     for offset in (1e-6, 1e-9, 1e-13, 0.0, -1e-13, -1e-9, -1e-6):
-        weight, bias = rng.standard_normal((40, dim)), rng.standard_normal(40)
+        weight, bias = rng.standard_normal((20, dim)), rng.standard_normal(20)
         hull = upper_hull(weight, bias if biased else None)
         upper = (
             np.flatnonzero(hull.equations[:, -2] > 0) if biased else np.arange(len(hull.simplices))
@@ -66,10 +66,10 @@ def test_points_beside_a_facet(dim, biased):
         won, undecided = winners(points[:, :dim], points[:, dim].copy() if biased else None)
         if abs(offset) >= MARGIN:
             assert not undecided
-            assert (40 in won) == (offset > 0)
+            assert (20 in won) == (offset > 0)
         elif offset:
-            assert 40 in undecided or (40 in won) == (offset > 0)
-        others = {*range(40)} - undecided
+            assert 20 in undecided or (20 in won) == (offset > 0)
+        others = {*range(20)} - undecided
         assert won & others >= vertices(hull, biased) & others - {*hull.simplices[facet]}
 
 
@@ -121,10 +121,10 @@ def cloud(kind: str, rng: np.random.Generator, dim: int) -> np.ndarray:
     ("kind", "undecided_at_most"), [("round", 0), ("grid", 0), ("decimals", 0.02), ("middle", 0.05)]
 )
 def test_degenerate_clouds_against_exact_arithmetic(kind, undecided_at_most):
-    """No verdict is wrong on a thousand classes of small clouds, many of them with ties."""
+    """No verdict is wrong on hundreds of classes of small clouds, many of them with ties."""
     rng = np.random.default_rng(0)
     total = open_ = 0
-    for case in range(60):
+    for case in range(50):
         weight = cloud(kind, rng, 1 + case % 3)
         won, undecided = winners(weight)
         exact = [[Fraction(float(x)) for x in row] for row in weight]

@@ -44,7 +44,7 @@ def exact_lead(weight: torch.Tensor, z: torch.Tensor, k: int) -> Fraction:
 def test_bounds_enclose_the_exact_lead(kind, stored, used):
     weight = rows(kind, stored)
     layer = prepare(weight, None)
-    own = torch.arange(0, 150, 7)
+    own = torch.arange(0, 150, 17)
     z = own_points(layer, own, None)
     z[1::2] = torch.randn(len(z[1::2]), 7, dtype=torch.float64)  # and points at which k loses
     found = leads(layer, layer.lift(z), own, used)

@@ -67,7 +67,16 @@ def tampered(report: ArgmaxReport) -> dict[str, ArgmaxReport]:
     """The report with one lie each."""
     won = int(((report.verdict == 1) & (report.own >= 0)).nonzero()[0, 0])
     at_own = int((report.own == -1).nonzero()[0, 0])
-    never = int(((report.verdict == 0) & (report.twin < 0)).nonzero()[0, 0])
+    # One all of whose weights are large: the exact ones are positive still.
+    least = torch.stack(
+        [
+            report.certificate(int(k))[1].min()
+            if len(report.certificate(int(k))[1])
+            else torch.tensor(0.0)
+            for k in report.classes
+        ]
+    )
+    never = int((least * (report.twin < 0)).argmax())
     twin = int((report.twin >= 0).nonzero()[0, 0])
     start = int(report.starts[never])
 
@@ -79,7 +88,8 @@ def tampered(report: ArgmaxReport) -> dict[str, ArgmaxReport]:
     point, points = int(report.own[won]), report.points.clone()
     points[point] *= -1
     raised = report.margin[won] * 1.01 + 1e-6
-    return {
+    nudged = float(report.coefficients[start]) + 1e-5
+    lies = {
         "verdict 1 to 0": changed("verdict", won, 0),
         "verdict 1 to −1": changed("verdict", won, -1),
         "verdict 0 to 1": changed("verdict", never, 1),
@@ -94,14 +104,15 @@ def tampered(report: ArgmaxReport) -> dict[str, ArgmaxReport]:
         "another class": changed("indices", start, (int(report.indices[start]) + 7) % 400),
         "the class itself": changed("indices", start, int(report.classes[never])),
         "a weight negative": changed("coefficients", start, -0.1),
-        "a weight a little off": changed(
-            "coefficients", start, float(report.coefficients[start]) + 0.3
-        ),
         "twin invented": changed("twin", never, 3),
         "twin of another": changed("twin", twin, 3),
         "class named twice": changed("classes", 1, 0),
         "centre moved": replace(report, centre=report.centre + 10.0),
     }  # fmt: skip
+    if report.radius is None:  # in a ball, other weights may prove as much
+        lies["a weight far off"] = changed("coefficients", start, nudged + 0.3)
+        lies["a weight a little off"] = changed("coefficients", start, nudged)
+    return lies
 
 
 def test_a_report_that_was_tampered_with_fails(case):
@@ -120,8 +131,11 @@ def test_a_report_on_another_layer_fails(case):
 
 
 def test_a_witness_outside_the_ball_fails(layer):
-    report = argmaxable(*layer, radius=2.0, progress=False)
+    whole = argmaxable(*layer, radius=2.0, progress=False)
+    long = (whole.own >= 0) & (whole.witness.norm(dim=1) > 1.0)
+    report = argmaxable(*layer, radius=2.0, classes=whole.classes[long], progress=False)
     assert report.verify(*layer)
+    assert (report.own >= 0).all()  # points that are kept, not made from the radius
     assert not replace(report, radius=1.0).verify(*layer)
 
 

@@ -22,7 +22,7 @@ from companion.errors import DataError, ShapeError
 
 __all__ = ["Scanner", "argmaxable"]
 
-Classes = Sequence[int] | range | Int64[Tensor, " class"]
+Classes = Sequence[int] | range | Int64[Tensor, " chosen"]
 BATCH = 1024  # classes that are scanned together
 ROUNDS = 100  # reflections at most
 YIELD = 0.005  # reflections stop where fewer of the classes left are found in a round
@@ -107,7 +107,7 @@ class Scanner:
         self._twins = find_twins(self.layer)
         self._shadow: Shadow | None = None
 
-    def choose(self, classes: Classes | None) -> Int64[Tensor, " class"]:
+    def choose(self, classes: Classes | None) -> Int64[Tensor, " chosen"]:
         """Return classes as a tensor; all of them for None."""
         count = self.layer.classes
         if classes is None:
