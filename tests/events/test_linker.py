@@ -166,6 +166,8 @@ def test_words_of_a_known_shape_are_known_and_the_rest_is_unknown() -> None:
     encoded = words.encode("Li met Xu in 1887").tokens
     seen = words.encode("Li met Bo in 1999").tokens
     assert encoded == seen
+    assert words.unknown not in encoded
+    assert len({encoded[2], encoded[4], words.encode("Al").tokens[0]}) == 3  # Xx, 0, Al itself
     assert words.encode("Li met Al in Rome").tokens != seen
     assert words.encode("LI mEt — !").tokens == [words.unknown] * 4
     characters = Vocabulary.of(texts, kind="character")

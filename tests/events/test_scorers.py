@@ -79,6 +79,9 @@ def test_every_padded_row_and_column_is_masked_and_padding_changes_nothing(kind:
         assert (scores[row, :, length:] == MASKED).all()
         assert (scores[row, :, :, length:] == MASKED).all()
     assert (scorer(h)[1, :, 2, 5] != MASKED).all()  # without the mask they would be spans
+    both = built(kind, upper=False)(h, mask)
+    assert (both[1, :, 4:] == MASKED).all()
+    assert (both[1, :, :4, :4] != MASKED).all()
     broken = h.masked_fill(~mask[:, :, None], torch.nan)
     assert torch.equal(scorer(broken, mask), scores)
 
