@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial import ConvexHull
 
@@ -25,6 +25,7 @@ def cloud(seed: int, count: int) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for x, y in rows]
 
 
+@settings(max_examples=40)
 @given(seed=seeds, count=st.integers(3, 12))
 def test_corners_are_those_of_qhull_and_lie_outside_the_others(seed: int, count: int) -> None:
     points = cloud(seed, count)
@@ -35,6 +36,7 @@ def test_corners_are_those_of_qhull_and_lie_outside_the_others(seed: int, count:
         assert (distance_from_hull(point, others) > 0) == (k in found)
 
 
+@settings(max_examples=40)
 @given(seed=seeds, count=st.integers(2, 9))
 def test_distance_is_the_shortest_mixture_of_chapter_1(seed: int, count: int) -> None:
     point, *others = cloud(seed, count)
@@ -43,6 +45,7 @@ def test_distance_is_the_shortest_mixture_of_chapter_1(seed: int, count: int) ->
     assert distance_from_hull(point, others) == pytest.approx(shortest, abs=1e-9)
 
 
+@settings(max_examples=40)
 @given(seed=seeds, count=st.integers(2, 8), biased=st.booleans())
 def test_arcs_are_where_a_scan_sees_each_word_win(seed: int, count: int, biased: bool) -> None:
     points = cloud(seed, count)
@@ -111,7 +114,7 @@ def model(browser: Any) -> Any:
     page.close()
 
 
-def settings(count: int) -> list[dict[str, float]]:
+def drawn_knobs(count: int) -> list[dict[str, float]]:
     rng = np.random.default_rng(3)
     many = []
     for _ in range(count):
@@ -126,7 +129,7 @@ def settings(count: int) -> list[dict[str, float]]:
 
 
 def test_the_page_computes_what_the_package_computes(model: Any) -> None:
-    many = settings(150)
+    many = drawn_knobs(60)
     for one, found in zip(many, model(many), strict=True):
         words = [(one["x1"], one["y1"]), (one["x2"], one["y2"]), (1.0, 0.0), (0.0, 1.0)]
         words.append((one["x5"], one["y5"]))
