@@ -134,6 +134,35 @@ def test_degenerate_clouds_against_exact_arithmetic(kind, undecided_at_most):
     assert open_ <= undecided_at_most * total
 
 
+def outdone(weight: np.ndarray, bias: np.ndarray, k: int) -> bool:
+    """Do weights of others give the row of k and at least its bias? In fractions, over all sets."""
+    exact = [[Fraction(float(x)) for x in row] for row in weight]
+    heights = [Fraction(float(x)) for x in bias]
+    others = [i for i in range(len(weight)) if i != k]
+    for size in range(1, weight.shape[1] + 2):
+        for some in itertools.combinations(others, size):
+            rows = [[exact[i][j] for i in some] + [exact[k][j]] for j in range(weight.shape[1])]
+            found = solution([*rows, [Fraction(1)] * (size + 1)])
+            if found is None or min(found) < 0:
+                continue
+            if sum(x * heights[i] for x, i in zip(found, some, strict=True)) >= heights[k]:
+                return True
+    return False
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e5])
+def test_a_grid_with_a_bias_against_exact_arithmetic(scale):
+    """Equal rows, rows on a line, equal biases, biases that are tiny or huge beside the rows."""
+    rng = np.random.default_rng(0)
+    for case in range(25):
+        count, dim = int(rng.integers(2, 8)), 1 + case % 3
+        weight = rng.integers(-2, 3, (count, dim)).astype(float)
+        bias = scale * rng.integers(-2, 3, count)
+        won, undecided = winners(weight, bias)
+        assert not undecided
+        assert won == {k for k in range(count) if not outdone(weight, bias, k)}
+
+
 def test_the_same_cloud_in_fewer_bits():
     weight = torch.randn(150, 3)
     for dtype in (torch.float16, torch.bfloat16, torch.float32):
