@@ -25,9 +25,9 @@ def quick(script: str, folder: Path) -> dict[str, Any]:
 def test_every_model_is_judged_by_the_same_sentences_with_links_and_without(tmp_path):
     record = quick("training", tmp_path)
     runs = record["runs"]
-    assert len(runs) == record["planned"] == 5
+    assert len(runs) == record["planned"] == 3
     settings = [(run["language"], run["triggers"], run["link_rope"]) for run in runs]
-    assert len(set(settings)) == 5
+    assert len(set(settings)) == 3
     for run in runs:
         assert run["labels"] == (33 if run["triggers"] else 26)
         scores = run["scores"]

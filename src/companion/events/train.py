@@ -77,6 +77,15 @@ def train_linker(
             line, and for measures that make no model; before any training.
         NumericsError: if the loss stops being finite, naming the step.
         CheckpointError: if the folder holds another run, or cannot be written.
+
+    >>> import tempfile
+    >>> from companion.events import generate_corpus
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     corpus = generate_corpus(place, language="en", train=8, dev=4, held_out=2)
+    >>> config = LinkerConfig().amended(["tokens=word", "recipe.steps=2", "recipe.warmup=0"])
+    >>> linker = train_linker(config, corpus.train, corpus.schema, device="cpu", progress=False)
+    >>> len(linker.schema.labels), len(linker.predict(corpus.dev))
+    (33, 4)
     """
     if schema.triggers != config.triggers:
         found = f"the schema has triggers={schema.triggers}"
