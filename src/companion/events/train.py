@@ -84,7 +84,7 @@ def train_linker(
     ...     corpus = generate_corpus(place, language="en", train=8, dev=4, held_out=2)
     >>> config = LinkerConfig().amended(["tokens=word", "recipe.steps=2", "recipe.warmup=0"])
     >>> linker = train_linker(config, corpus.train, corpus.schema, device="cpu", progress=False)
-    >>> len(linker.schema.labels), len(linker.predict(corpus.dev))
+    >>> len(linker.schema.labels), len(linker.predict(corpus.dev, threshold=9))
     (33, 4)
     """
     if schema.triggers != config.triggers:
