@@ -106,6 +106,10 @@ class OutputLayer:
         fast = CACHE[self.weight.is_cuda] // (size * max(width, self.dim))
         return max(1, min(fast, self.memory // (8 * (size * width + 12 * self.dim))))
 
+    def together(self, most: int) -> int:
+        """Return how many classes, at most ``most``, to scan at once in the memory there is."""
+        return max(16, min(most, self.memory // (64 * self.dim), self.memory // self.classes))
+
     def lift(self, z: Float64[Tensor, "row dim"]) -> Float64[Tensor, "row lifted"]:
         """Return the directions y of the points z."""
         y = z / self.scale

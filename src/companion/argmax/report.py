@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -16,6 +14,7 @@ from torch import Tensor
 from companion.argmax.farkas import Claim, prove_never
 from companion.argmax.layer import OutputLayer, prepare
 from companion.argmax.leads import leads
+from companion.argmax.report_file import read_arrays, write_arrays
 from companion.argmax.witness import inside_ball, own_points
 from companion.errors import DataError
 
@@ -38,7 +37,8 @@ class ArgmaxReport:
         classes: which classes these are, [m]; the arrays below have one entry for each.
         verdict: 1 the class wins somewhere, 0 it never does, −1 neither could be proved.
         margin: a proved lower bound of the lead at the witness, in logits; NaN without a witness.
-            Without a bias the witness has length 1, or ``radius``.
+            Without a bias the witness has length 1, or ``radius``. The bound is a loose one where
+            a wide layer was looked at in few coordinates.
         twin: a class with the same row (and no smaller bias), which therefore always ties or
             outdoes this one; −1 if there is none.
     """
@@ -171,7 +171,7 @@ class ArgmaxReport:
     def _wins(self, won: Int64[Tensor, " row"]) -> bool:
         layer = self.layer
         assert layer is not None
-        for entries in won.split(max(16, min(2048, layer.memory // (64 * layer.dim)))):
+        for entries in won.split(layer.together(2048)):
             k = self.classes[entries].to(layer.weight.device)
             z = self.witnesses(entries).to(layer.weight.device)
             if self.radius is not None and not inside_ball(z, self.radius):
@@ -260,18 +260,9 @@ class ArgmaxReport:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write an npz file (numbers only, no pickle), whole or not at all."""
-        target = Path(path)
         arrays = {name: getattr(self, name).numpy() for name in ARRAYS}
         radius = np.nan if self.radius is None else self.radius
-        draft = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
-            with open(draft, "wb") as file:
-                np.savez(file, shape=np.array(self.shape), radius=np.array(radius), **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(draft, target)
-        finally:
-            draft.unlink(missing_ok=True)
+        write_arrays(path, {**arrays, "shape": np.array(self.shape), "radius": np.array(radius)})
 
     @staticmethod
     def load(
@@ -282,15 +273,14 @@ class ArgmaxReport:
         Raises:
             DataError: no such report, or a layer of another shape.
         """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                radius, shape = float(file["radius"]), tuple(file["shape"].tolist())
-                arrays = {name: torch.from_numpy(file[name]) for name in ARRAYS}
-            report = ArgmaxReport(
-                shape=shape, radius=None if np.isnan(radius) else radius, layer=None, **arrays
-            )
-        except (OSError, KeyError, ValueError, TypeError, EOFError, BadZipFile) as error:
-            raise DataError(f"{path} is no report that was saved: {error}") from error
+        found = read_arrays(path, ("shape", "radius", *ARRAYS))
+        arrays = {name: torch.from_numpy(found[name]) for name in ARRAYS}
+        if found["radius"].shape != () or found["shape"].shape != (2,):
+            raise DataError(f"{path} is no report that was saved: it has no radius, or no shape")
+        radius, shape = float(found["radius"]), tuple(found["shape"].tolist())
+        report = ArgmaxReport(
+            shape=shape, radius=None if np.isnan(radius) else radius, layer=None, **arrays
+        )
         if weight is None:
             return report
         if tuple(weight.shape) != report.shape:

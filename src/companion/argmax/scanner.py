@@ -103,7 +103,7 @@ class Scanner:
             raise DataError(f"radius is {radius}; expected a positive number, or None for no bound")
         self.radius = None if radius is None else float(radius)
         self.layer: OutputLayer = prepare(weight, bias, device=device, memory=memory)
-        self.block = max(16, min(BATCH, self.layer.memory // (64 * self.layer.dim)))
+        self.block = self.layer.together(BATCH)
         self._twins = find_twins(self.layer)
         self._shadow: Shadow | None = None
 
