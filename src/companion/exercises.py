@@ -5,7 +5,9 @@ No solution is kept here: an answer is judged by public functions, or by what ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from textwrap import TextWrapper
 
@@ -21,13 +23,17 @@ __all__ = [
     "Exercise",
     "Mistake",
     "check",
+    "draw_integers",
+    "draws",
     "example_exercise",
     "function_exercise",
+    "other_draws",
 ]
 
 NOT_SOLVED = "not solved yet: the function still raises NotImplementedError"
 NO_ANSWER = "no answer"
 WRAP = TextWrapper(76, "  ", "  ", break_long_words=False, break_on_hyphens=False)
+SHIFT: ContextVar[int] = ContextVar("SHIFT", default=0)  # what `other_draws` adds to every seed
 SAME = 1e-9  # two outcomes behave alike when they agree to this share of their size
 
 
@@ -119,6 +125,43 @@ def check(exercise: Exercise, answer: object) -> None:
         lines = [line for part in message.splitlines() for line in WRAP.wrap(part)]
         raise AnswerError("\n".join([f"✗ {exercise.label}", *lines]))
     print(f"✓ {exercise.label}   {exercise.scope()}")
+
+
+def draws(seed: int) -> torch.Generator:
+    """Return the random numbers that a problem draws its inputs with: the same on every page.
+
+    >>> torch.equal(torch.rand(2, generator=draws(1)), torch.rand(2, generator=draws(1)))
+    True
+    """
+    return torch.Generator().manual_seed(seed + SHIFT.get())
+
+
+def draw_integers(seed: int, *ranges: tuple[int, int], count: int) -> list[tuple[int, ...]]:
+    """Return ``count`` tuples with one whole number from each range, both ends included.
+
+    >>> draw_integers(1, (1, 3), (5, 5), count=2)
+    [(3, 5), (2, 5)]
+    """
+    rng = draws(seed)
+    return [
+        tuple(int(torch.randint(low, high + 1, (), generator=rng)) for low, high in ranges)
+        for _ in range(count)
+    ]
+
+
+@contextmanager
+def other_draws(number: int) -> Iterator[None]:
+    """Within this block the problems draw other inputs, told by `number`: hidden checks.
+
+    >>> with other_draws(7):
+    ...     torch.equal(torch.rand(2, generator=draws(1)), torch.rand(2, generator=draws(8)))
+    True
+    """
+    before = SHIFT.set(number)
+    try:
+        yield
+    finally:
+        SHIFT.reset(before)
 
 
 def function_exercise(

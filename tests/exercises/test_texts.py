@@ -13,7 +13,7 @@ import pytest
 from nbformat import NotebookNode
 
 from companion.errors import AnswerError
-from companion.exercises import NOT_SOLVED, Exercise, Mistake, check
+from companion.exercises import NOT_SOLVED, Exercise, Mistake, check, other_draws
 
 ROOT = Path(__file__).parents[2]
 MYST = {"extension": ".md", "format_name": "myst"}
@@ -100,11 +100,48 @@ def test_solutions_pass_quickly(text: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 @texts
+@pytest.mark.parametrize("number", [10**6 + 3, 10**8])
+def test_solutions_pass_the_hidden_checks(text: Path, number: int) -> None:
+    """The same judges, on inputs that the page does not show."""
+    for run in graded(text, str).values():
+        with other_draws(number):
+            run()
+
+
+@texts
 def test_stubs_are_not_solved_yet(text: Path, tool: ModuleType) -> None:
     for label, run in graded(text, tool.stub).items():
         with pytest.raises(AnswerError) as caught:
             run()
         assert str(caught.value) == f"✗ {label}\n  {NOT_SOLVED}"
+
+
+def inputs(exercise: Exercise, number: int) -> list[str]:
+    """What an exercise hands to an answer, as text."""
+    given: list[str] = []
+
+    def spy(*values: object) -> None:
+        given.append(repr(values))
+
+    with other_draws(number):
+        exercise.judge(spy)
+    return given
+
+
+# the learner finds an example; or judges functions, of which there are no others
+NOT_DRAWN = {
+    "ex-argmax-fewest",
+    "ex-events-smallest",
+    "ex-flash-probe",
+    "ex-primary-oblique",
+    "ex-primary-pcgrad",
+}
+
+
+@pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES.keys())
+def test_hidden_checks_try_other_inputs(exercise: Exercise) -> None:
+    shown, hidden = inputs(exercise, 0), inputs(exercise, 10**6 + 3)
+    assert (shown == hidden) is (exercise.label in NOT_DRAWN)
 
 
 @pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES.keys())
@@ -170,6 +207,7 @@ def test_nbgrader_hands_out_no_solution(text: Path, tool: ModuleType) -> None:
 
     solved = read(text)
     secret = [line for cell in solved.cells for line in marked(cell)]
+    prompts = sum(cell.source.count("{exercise}") for cell in solved.cells)
     assert secret
     assert all(line in jupytext.writes(solved, fmt="py:percent") for line in secret)
 
@@ -182,6 +220,7 @@ def test_nbgrader_hands_out_no_solution(text: Path, tool: ModuleType) -> None:
     handed = "\n".join(cell.source for cell in student.cells)
     assert not [line for line in secret if line in handed]
     assert "{solution}" not in handed
+    assert handed.count("{exercise}") == prompts, "a prompt went with a solution; part them by +++"
     stubs = [tool.stub(cell.source) for cell in read(text).cells if BEGIN in cell.source]
     assert all(stub in handed for stub in stubs)
 

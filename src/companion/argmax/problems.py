@@ -15,7 +15,7 @@ from scipy.spatial import ConvexHull, QhullError
 from torch import Tensor
 
 from companion.argmax.scanner import argmaxable
-from companion.exercises import Case
+from companion.exercises import Case, draws
 
 EXACT = 1e-7  # far above rounding, far below any mistake
 CLEAR = 0.01  # an example must show its point by this share of its size
@@ -23,10 +23,6 @@ CLEAR = 0.01  # an example must show its point by this share of its size
 
 def float64(values: object) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)
-
-
-def draws(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def normal(rng: torch.Generator, *shape: int) -> Tensor:

@@ -131,7 +131,7 @@ def negative_kappa(scale: Number) -> list[float]:
 
 def peak_of_small_scale(scale: Number) -> list[float]:
     """t = λ, as where λ is small."""
-    t = min(scale, 1.0)
+    t = float(min(scale, 1.0))
     return kappa_of(scale, t) if t < 1 else [t, 0.0]
 
 

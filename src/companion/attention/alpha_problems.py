@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import rms_norm
 
-from companion.attention.answers import draws, float64, off
+from companion.attention.answers import float64, off
 from companion.attention.clue import CLUE
 from companion.attention.entropy import gaussian_entropy
 from companion.attention.normalizers import softmax_plus
-from companion.exercises import Case
+from companion.exercises import Case, draw_integers, draws
 
 # averages with and without one task
 
@@ -82,6 +82,7 @@ def power_weight_fault(case: Case, found: Tensor) -> str | None:
 
 def peak_cases() -> list[Case]:
     scales = [1.0, 2.0, 0.5, 1.5, 0.125, 0.375, 8.0, 30.0]
+    scales += [k / 16 for (k,) in draw_integers(27, (1, 400), count=3)]
     return [Case({"scale": float64(scale)}, _peak(scale)) for scale in scales]
 
 
@@ -163,6 +164,8 @@ def rms_fault(case: Case, found: Tensor) -> str | None:
 def spread_cases() -> list[Case]:
     drawn = [(512, 64, 1.0), (64, 512, 2.0), (512, 512, 1.0), (4096, 512, 0.5), (8192, 64, 2.0)]
     drawn += [(128, 64, 0.0), (1024, 2, 0.7)]
+    more = draw_integers(25, (64, 9000), (64, 9000), (1, 24), count=4)
+    drawn += [(n, b, k / 16) for n, b, k in more]
     names = ("length", "base", "spread")
     return [
         Case(
@@ -198,6 +201,7 @@ def spread_fault(case: Case, found: Tensor) -> str | None:
 
 def start_cases() -> list[Case]:
     drawn = [(8, 3), (24, 3), (2, 2), (24, 2), (1, 3), (1000, 3), (16, 4), (5, 1)]
+    drawn += draw_integers(26, (2, 2000), (1, 5), count=4)
     return [
         Case({"units": float64(float(n)), "order": float64(float(k))}, float64(_start(n, k)))
         for n, k in drawn

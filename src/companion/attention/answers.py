@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from companion.exercises import Case, Exercise, Mistake, function_exercise
+from companion.exercises import SHIFT, Case, Exercise, Mistake, function_exercise
 
-__all__ = ["Answer", "as_float64", "directly", "draws", "exercise", "float64", "off", "with_mask"]
+__all__ = ["Answer", "as_float64", "directly", "exercise", "float64", "off", "with_mask"]
 
 Answer = Callable[..., Any]
 
@@ -21,10 +21,6 @@ EXACTLY_HELD = (torch.bool, torch.uint8, torch.int32, torch.int64, torch.float32
 
 def float64(values: object) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)
-
-
-def draws(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def off(found: Tensor, expected: Tensor) -> bool:
@@ -48,9 +44,13 @@ def exercise(
     def called(answer: Answer) -> Answer:
         return lambda *inputs: as_float64(run(answer, *inputs))
 
+    @cache
+    def drawn(shift: int) -> Sequence[Case]:
+        return cases()
+
     inner = function_exercise(
         label,
-        cases=cache(cases),
+        cases=lambda: drawn(SHIFT.get()),
         fault=fault,
         mistakes=tuple(Mistake(one.message, called(one.answer)) for one in mistakes),
     )

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from companion.attention.answers import Answer, as_float64, draws, float64, off
+from companion.attention.answers import Answer, as_float64, float64, off
 from companion.attention.mixed_chunk import mixed_chunk_attention
 from companion.attention.suspects import SUSPECTS
-from companion.exercises import Case
+from companion.exercises import Case, draws
 
 # the linear part
 

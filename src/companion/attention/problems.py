@@ -12,9 +12,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from companion.attention.answers import draws, float64, off
+from companion.attention.answers import float64, off
 from companion.attention.gau import gau_attention
-from companion.exercises import Case
+from companion.exercises import Case, draw_integers, draws
 
 # the number of parameters
 
@@ -22,6 +22,7 @@ from companion.exercises import Case
 def count_cases() -> list[Case]:
     drawn = [(1, 1, 1, 0), (1, 1, 1, 1), (2, 3, 5, 0), (2, 3, 5, 1), (3, 2, 4, 1), (4, 8, 2, 0)]
     drawn += [(64, 128, 16, 0), (768, 1536, 128, 0), (768, 1536, 128, 1)]
+    drawn += draw_integers(5, (1, 900), (1, 900), (1, 90), (0, 1), count=4)
     names = ("dim", "inner", "key_dim", "bias")
     return [
         Case(
@@ -109,6 +110,7 @@ WAYS = ("in an encoder", "in a decoder", "with nothing in vain")
 def crossing_cases() -> list[Case]:
     drawn = [(1, 1, 1), (4, 1, 1), (4, 1, 3), (1, 2, 6), (256, 128, 1536), (128, 64, 512)]
     drawn += [(16, 3, 5), (1, 7, 9), (512, 128, 2048)]
+    drawn += draw_integers(6, (1, 300), (1, 200), (1, 900), count=4)
     return [
         Case(
             {"chunk": float64(float(c)), "key_dim": float64(float(s)), "inner": float64(float(e))},
@@ -145,6 +147,7 @@ def crossing_fault(case: Case, found: Tensor) -> str | None:
 def power_cases() -> list[Case]:
     drawn = [(gated, power, 1) for power in (1, 2) for gated in (0, 1)]
     drawn += [(1, 3, 1), (1, 2, 2), (0, 1, 2), (1, 1, 2), (1, 2, 3), (0, 2, 3), (1, 1, 3)]
+    drawn += draw_integers(7, (0, 1), (1, 3), (1, 3), count=4)
     names = ("gated", "power", "layers")
     return [
         Case(
@@ -186,6 +189,7 @@ def whole_number_fault(case: Case, found: Tensor) -> str | None:
 def init_cases() -> list[Case]:
     drawn = [(1, 2.0, 1), (4, 1.0, 3), (4, 8.0, 3), (1, 128.0, 7), (256, 0.01, 7), (768, 0.02, 5)]
     drawn += [(64, 300.0, 2), (1536, 0.5, 13)]
+    drawn += [(n, k / 8, p) for n, k, p in draw_integers(8, (1, 900), (1, 900), (1, 9), count=4)]
     names = ("fan_in", "rms", "power")
     return [
         Case(

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from companion.depth.magnitude import magnitude
 from companion.depth.scaling import DepthScaling
-from companion.exercises import Case
+from companion.exercises import Case, draw_integers, draws
 
 EXACT = 1e-9  # relative: far above rounding, far below any mistake
 LAYERS = (8, 1, 2, 18, 100, 1000)
@@ -32,7 +32,7 @@ def same(case: Case, found: Tensor) -> str | None:
 
 
 def magnitude_cases() -> list[Case]:
-    rng = torch.Generator().manual_seed(1)
+    rng = draws(1)
     found = [float64([3, 0, 0, 1]).view(2, 2)]
     for k in range(10):
         drawn = torch.randn(2 + k % 3, 2 + k % 4, generator=rng)
@@ -41,7 +41,7 @@ def magnitude_cases() -> list[Case]:
 
 
 def sign_cases() -> list[Case]:
-    rng = torch.Generator().manual_seed(2)
+    rng = draws(2)
     gradients = [float64([3, -1]), float64([0, 2, -2])]
     gradients += [torch.randn(3 + k, generator=rng).double() for k in range(8)]
     rates = [1.0, 0.5, *(0.1 * (k + 1) for k in range(8))]
@@ -54,14 +54,15 @@ def sign_cases() -> list[Case]:
 def prenorm_cases() -> list[Case]:
     return [
         Case({"layers": number(n)}, number(DepthScaling.for_optimizer("adam", n, "pre").gain))
-        for n in LAYERS
+        for n in (*LAYERS, *(n for (n,) in draw_integers(3, (3, 2000), count=3)))
     ]
 
 
 def constants_cases() -> list[Case]:
     """M encoder and N decoder layers: the letters are not those of the chapter."""
     found = []
-    for m, n in ((16, 1), (1, 16), (6, 6), (18, 18), (100, 12), (12, 100)):
+    drawn = draw_integers(4, (1, 200), (1, 200), count=3)
+    for m, n in ((16, 1), (1, 16), (6, 6), (18, 18), (100, 12), (12, 100), *drawn):
         encoder, decoder = DepthScaling.deepnet("encoder-decoder", m, n)
         expected = [encoder.alpha, encoder.gain, decoder.alpha, decoder.gain]
         inputs = {"encoder_layers": number(m), "decoder_layers": number(n)}
@@ -70,9 +71,10 @@ def constants_cases() -> list[Case]:
 
 
 def swapped_cases() -> list[Case]:
+    drawn = (k / 8 for (k,) in draw_integers(5, (1, 200), count=3))
     return [
         Case({"alpha": number(a)}, number(2 * a / (1 + a * a)))
-        for a in (2, 1, 0.5, 3, 6.6874, 44.72)
+        for a in (2, 1, 0.5, 3, 6.6874, 44.72, *drawn)
     ]
 
 
@@ -80,6 +82,7 @@ def slopes_cases() -> list[Case]:
     """Exponents of |ΔL| under SGD and LAMB, for α = (2N)^a and λ = (2N)^b; a and b are asked."""
     powers = [(0.25, -0.25), (0.5, -0.5), (0, -0.5), (0, 0), (0, -1), (0.5, 0), (1, -0.25),
               (0.3, 0.2)]  # fmt: skip
+    powers += [(a / 16, b / 16) for a, b in draw_integers(6, (-16, 16), (-16, 16), count=3)]
     return [
         Case({"sgd": number(1 + 2 * (b - a)), "lamb": number(1 + 2 * b - a)}, float64([a, b]))
         for a, b in powers

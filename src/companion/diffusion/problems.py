@@ -10,7 +10,7 @@ from jaxtyping import Float64
 from torch import Tensor
 from torch.linalg import vector_norm
 
-from companion.exercises import Case
+from companion.exercises import Case, draws
 
 Scalar = Float64[Tensor, ""]
 Series = Float64[Tensor, " step"]
@@ -20,10 +20,6 @@ EXACT = 1e-7  # far above rounding, far below any mistake
 
 def float64(values: object) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)
-
-
-def draws(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def some_alphas(count: int, rng: torch.Generator) -> Series:

@@ -19,13 +19,12 @@ from companion.diffusion.problems import (
     EXACT,
     Series,
     beta_of,
-    draws,
     float64,
     noises,
     off,
     some_alphas,
 )
-from companion.exercises import Case
+from companion.exercises import Case, draws
 
 # fewer steps
 

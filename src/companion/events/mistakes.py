@@ -33,13 +33,13 @@ def without_the_end(tokens: Number, longest: Number) -> Number:
 
 
 def without_single_tokens(tokens: Number, longest: Number) -> Number:
-    most = torch.minimum(tokens, longest) - 1
-    return most * (2 * tokens - most - 1) / 2
+    top = torch.minimum(tokens, longest) - 1
+    return top * (2 * tokens - top - 1) / 2
 
 
 def one_place_short(tokens: Number, longest: Number) -> Number:
-    most = torch.minimum(tokens, longest)
-    return most * tokens - most * (most + 1) / 2
+    top = torch.minimum(tokens, longest)
+    return top * tokens - top * (top + 1) / 2
 
 
 def longer_than_the_text(tokens: Number, longest: Number) -> Number:

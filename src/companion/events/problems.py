@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from companion.exercises import Case
+from companion.exercises import Case, draw_integers, draws
 
 EXACT = 1e-9  # far above rounding, far below any mistake
 
@@ -41,7 +41,8 @@ def rows(cliques: Iterable[Iterable[int]], nodes: int) -> Float64[Tensor, "cliqu
 
 def count_cases() -> list[Case]:
     cases = []
-    for tokens, longest in [(3, 3), (4, 2), (5, 1), (1, 1), (4, 9), (6, 5), (40, 7), (128, 128)]:
+    shown = [(3, 3), (4, 2), (5, 1), (1, 1), (4, 9), (6, 5), (40, 7), (128, 128)]
+    for tokens, longest in [*shown, *draw_integers(6, (1, 200), (1, 60), count=4)]:
         ends = [min(first + longest, tokens) for first in range(tokens)]
         count = sum(end - first for first, end in enumerate(ends))
         inputs = {"tokens": float64(tokens), "longest": float64(longest)}
@@ -57,7 +58,7 @@ def count_fault(case: Case, found: Tensor) -> str | None:
 
 
 def sparse_cases() -> list[Case]:
-    rng = torch.Generator().manual_seed(7)
+    rng = draws(7)
     by_hand = [
         ([1, -2, 3, 0], [0]),
         ([2, -1], []),  # nothing is positive
@@ -95,7 +96,7 @@ def sparse_fault(case: Case, found: Tensor) -> str | None:
 
 
 def link_cases() -> list[Case]:
-    rng = torch.Generator().manual_seed(8)
+    rng = draws(8)
     spans = [
         [[0, 1], [2, 3]],
         [[2, 3], [0, 1]],  # the later argument first
@@ -135,7 +136,7 @@ def link_fault(case: Case, found: Tensor) -> str | None:
 
 
 def clique_cases() -> list[Case]:
-    rng = torch.Generator().manual_seed(9)
+    rng = draws(9)
     by_hand = [
         (1, []),
         (3, [(0, 1), (0, 2), (1, 2)]),
@@ -204,7 +205,7 @@ def written(events: Tensor) -> str:
 
 
 def tag_cases() -> list[Case]:
-    rng = torch.Generator().manual_seed(10)
+    rng = draws(10)
     by_hand = [
         [[0, 1]],
         [[0, 3], [1, 2]],  # nested

@@ -13,7 +13,7 @@ from jaxtyping import Float64
 from torch import Tensor
 from torch.linalg import qr, vector_norm
 
-from companion.exercises import Case
+from companion.exercises import Case, draws
 from companion.multitask import primary_descent
 
 EXACT = 1e-7  # relative to ‖g₀‖: far above rounding, far below any mistake
@@ -25,7 +25,7 @@ def float64(values: Sequence[object]) -> Tensor:
 
 
 def descent_cases() -> list[Case]:
-    rng = torch.Generator().manual_seed(1)
+    rng = draws(1)
     cases = []
     for count in [1, 1, 2, 0, *(1 + k % 6 for k in range(20))]:
         primary, auxiliary = torch.randn(count + 1, 8, generator=rng).double().tensor_split([1])
@@ -45,7 +45,7 @@ def descent_fault(case: Case, found: Tensor) -> str | None:
 
 
 def single_cases() -> list[Case]:
-    rng = torch.Generator().manual_seed(2)
+    rng = draws(2)
     pairs = [
         *([1, 0], [-1, 1]),  # conflict
         *([1, 0], [1, 1]),  # agreement
@@ -90,7 +90,7 @@ def multiplier_fault(case: Case, found: Tensor) -> str | None:
 
 
 def pair_cases() -> list[Case]:
-    rng = torch.Generator().manual_seed(3)
+    rng = draws(3)
     by_hand = [
         ([1, 0], [[1, 1], [1, -1]]),  # neither conflicts
         ([1, 0], [[-1, 1], [1, 3]]),  # the first alone
@@ -112,7 +112,7 @@ def pair_cases() -> list[Case]:
 
 
 def orthogonal_cases() -> list[Case]:
-    rng = torch.Generator().manual_seed(5)
+    rng = draws(5)
     by_hand = [
         ([1, 0], [[-1, 0], [0, 1]]),
         ([1, 0], [[1, 1], [-1, 1]]),
