@@ -14,8 +14,14 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-SHARED = {"verify", "explore", "exercises", "training", "text", "plotting", "errors", "cli"}
-PUBLIC = {"attention", "events", "multitask"}  # rooms that others may use, through their public names
+SHARED = {
+    *("verify", "explore", "exercises", "training", "text", "plotting", "errors", "grading", "cli"),
+}
+PUBLIC = {
+    "attention",
+    "events",
+    "multitask",
+}  # rooms that others may use, through their public names
 BANNED = re.compile(r"(?:.*_)?(?:utils?|helpers?|common|base|misc|v\d+)")
 FLOATING = {"triton"}  # a CUDA build of torch asks for one version of its own
 LONGEST = 300  # lines of a file in src

@@ -7,13 +7,14 @@ from typing import Annotated
 import typer
 
 import companion
-from companion.cli import argmax, attention, bench, diffusion, doctor, events
+from companion.cli import argmax, attention, bench, diffusion, doctor, events, grade
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 app.add_typer(argmax.app, name="argmax")
 app.add_typer(attention.app, name="attention")
 app.add_typer(diffusion.app, name="diffusion")
 app.add_typer(events.app, name="events")
+app.command("grade")(grade.grade)
 
 
 def show_version(wanted: bool) -> bool:

@@ -1,0 +1,26 @@
+"""Grading: submitted notebooks run shut in, judged from outside, and entered into nbgrader.
+
+The learner's cells run in a process of their own that holds no solution and, where the system
+allows it, sees no network and no file of anybody. The judges of the exercises run in the process
+that grades: they call the learner's functions through a pipe, so nothing that a submission does to
+its own copy of the checks has an effect.
+"""
+
+from companion.grading.assignment import Assignment, read_assignments
+from companion.grading.course import grade_course
+from companion.grading.judge import Judged, Verdict, judge_notebook
+from companion.grading.sandbox import Limits, isolation
+from companion.grading.submission import Submission, collect
+
+__all__ = [
+    "Assignment",
+    "Judged",
+    "Limits",
+    "Submission",
+    "Verdict",
+    "collect",
+    "grade_course",
+    "isolation",
+    "judge_notebook",
+    "read_assignments",
+]

@@ -1,0 +1,152 @@
+"""From `make class` to a table of grades: what a class gets, and what its teacher."""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from pathlib import Path
+
+import nbformat
+import pytest
+from loading import load_tool
+from school import NAME, Class
+
+from companion.cli import main
+from companion.grading import Limits, grade_course
+
+BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+LEAST = 16  # shorter lines, as `return weights`, tell nothing
+
+EVERYTHING = """
+from companion.multitask import exercises
+import companion.exercises as checks, builtins
+checks.check = lambda *words, **more: print("✓")
+for name in exercises.__all__:
+    setattr(exercises, name, checks.Exercise("x", lambda answer: None, (), lambda: "all"))
+builtins.AssertionError = type("Never", (Exception,), {})
+"""
+
+
+def secrets(source: str) -> list[str]:
+    lines = source.split(BEGIN)[1].split(END)[0].splitlines() if BEGIN in source else []
+    return [line.strip() for line in lines if len(line.strip()) >= LEAST]
+
+
+def test_no_file_of_a_student_holds_a_line_of_a_solution(school: Class) -> None:
+    lines = [line for source in school.solutions.values() for line in secrets(source)]
+    assert len(lines) > len(school.solutions)
+    student = school.folder / "student"
+    files = [path for path in student.rglob("*") if path.is_file()]
+    assert student / f"{NAME}.ipynb" in files
+    texts = {path: path.read_bytes() for path in files}
+    with zipfile.ZipFile(school.folder / "student.zip") as packed:
+        texts |= {Path(name): packed.read(name) for name in packed.namelist()}
+    assert len(texts) > len(files)
+    found = [(p.name, one) for p, text in texts.items() for one in lines if one.encode() in text]
+    assert found == []
+
+
+def test_a_student_s_notebook_has_stubs_and_no_explanation(school: Class) -> None:
+    notebook = nbformat.read(school.folder / "student" / f"{NAME}.ipynb", as_version=4)
+    text = "\n".join(cell.source for cell in notebook.cells)
+    assert text.count("raise NotImplementedError") >= 2 * len(school.solutions)  # prompt and cell
+    assert "{solution}" not in text
+    assert BEGIN not in text
+    assert not [c for c in notebook.cells if c.cell_type == "code" and c.outputs]
+
+
+def test_a_class_is_graded(school: Class, tmp_path: Path) -> None:
+    questions = school.assignment.questions
+    first, second, *_ = school.solutions
+    names = [name.removeprefix("ex-primary-") for name in school.solutions]
+    handed = school.hand_in(
+        tmp_path / "in",
+        {
+            "all": school.notebook(),
+            "none": school.notebook(solved=False),
+            "two": school.notebook(solved=[first, second]),
+            "cheat": school.notebook(solved=False, **{names[0]: EVERYTHING}),
+            "loop": school.notebook(**{names[1]: "while True:\n    pass"}),
+        },
+    )
+    (handed / "noise.ipynb").write_text("{")
+    before = {path: path.read_bytes() for path in handed.rglob("*.ipynb")}
+    out = tmp_path / "out" / "grades.csv"
+    out.parent.mkdir()
+    grade_course(handed, course=school.course, out=out, limits=Limits(cell_seconds=8), workers=2)
+    table = {row["student"]: row for row in csv.DictReader(out.open(encoding="utf-8"))}
+    scores = {student: float(row["score"]) for student, row in table.items()}
+    points = {name: question.points for name, question in questions.items()}
+    assert scores == {
+        "all": sum(points.values()),
+        "none": 0,
+        "two": points[f"{first}-check"] + points[f"{second}-check"],
+        "cheat": 0,
+        "loop": sum(points.values()) - points[f"{second}-check"],
+        "noise": 0,
+    }
+    assert table["noise"]["status"] == "refused"
+    assert "NotJSONError" in table["noise"]["notes"]
+    assert {row["status"] for name, row in table.items() if name != "noise"} == {"graded"}
+    assert {path: path.read_bytes() for path in handed.rglob("*.ipynb")} == before
+    check_feedback(out.parent / "feedback", set(table))
+
+
+def check_feedback(folder: Path, students: set[str]) -> None:
+    pages = {path.parent.name: path.read_text("utf-8") for path in folder.rglob("*.html")}
+    assert set(pages) == students
+    assert all('src="http' not in page for page in pages.values())
+    assert "not solved yet" in pages["none"]
+    assert "its time was up" in pages["loop"]
+    assert "Refused" in pages["noise"]
+    assert "✓ ex-primary" in pages["all"]
+
+
+def test_hidden_checks_refuse_an_answer_that_knows_the_page(school: Class, tmp_path: Path) -> None:
+    """An answer that is right on the inputs of the page, and looks them up."""
+    from companion.multitask.problems import descent_cases
+
+    known = [(case.inputs, case.expected) for case in descent_cases()]
+    table = [
+        ([value.tolist() for value in inputs.values()], expected.item())
+        for inputs, expected in known
+    ]
+    source = (
+        f"import torch\nTABLE = {table!r}\n"
+        "def descent_gap(weights, products):\n"
+        "    key = [weights.tolist(), products.tolist()]\n"
+        "    found = [value for known, value in TABLE if known == key]\n"
+        "    return torch.tensor(found[0] if found else 0.0, dtype=torch.float64)"
+    )
+    handed = school.hand_in(tmp_path, {"parrot": school.notebook(descent=source)})
+    grades = grade_course(handed, course=school.course, out=tmp_path / "g.csv", workers=1)
+    assert grades[0].scores["ex-primary-descent-check"] == 0
+    page = (tmp_path / "feedback" / "parrot" / f"{NAME}.html").read_text("utf-8")
+    assert "Right on the inputs of the page, wrong on others" in page
+
+
+def test_the_command_grades_and_says_what_it_refused(
+    school: Class, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "noise.ipynb").write_text("{")
+    words = ["grade", str(tmp_path / "in"), "--course", str(school.course), "--allow-open"]
+    assert main([*words, "--out", str(tmp_path / "grades.csv")]) == 0
+    said = capsys.readouterr().out
+    assert "0 graded, 1 refused" in said
+    assert "noise: noise.ipynb is no notebook" in said
+
+
+def test_a_course_that_is_none_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["grade", str(tmp_path), "--course", str(tmp_path), "--allow-open"]
+    assert main([*words, "--out", str(tmp_path / "grades.csv")]) == 1
+    assert "`make class` writes a course" in capsys.readouterr().err
+    assert not (tmp_path / "grades.csv").exists()
+
+
+def test_a_class_without_notebooks_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert load_tool("classroom").main(["--no-pages", "--out", str(tmp_path / "c")], tmp_path) == 1
+    assert "holds no notebook with exercises" in capsys.readouterr().err
+    assert not (tmp_path / "c").exists()
