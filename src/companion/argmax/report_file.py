@@ -20,7 +20,7 @@ def write_arrays(path: str | os.PathLike[str], arrays: dict[str, ndarray]) -> No
     draft = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         with open(draft, "wb") as file:
-            np.savez(file, **arrays)  # numbers only: nothing of this is pickled
+            np.savez(file, allow_pickle=False, **arrays)
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, target)
