@@ -29,15 +29,17 @@ class Class:
     def course(self) -> Path:
         return self.folder / "course"
 
-    def notebook(self, *, solved: bool | list[str] = True, **changed: str) -> NotebookNode:
+    def notebook(
+        self, *, solved: bool | list[str] = True, changed: Mapping[str, str] | None = None
+    ) -> NotebookNode:
         """The notebook handed out, some of its cells solved, some with another source."""
         notebook = deepcopy(self.assignment.release)
         for cell in notebook.cells:
             name = grade_id(cell)
             if name in self.solutions and (solved is True or (solved and name in solved)):
                 cell.source = self.solutions[name]
-            short = name.removeprefix("ex-primary-").replace("-", "_")
-            cell.source = changed.get(short, cell.source)
+            short = name.removeprefix("ex-primary-")
+            cell.source = (changed or {}).get(short, cell.source)
         return notebook
 
     def hand_in(

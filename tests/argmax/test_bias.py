@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.optimize import linprog, minimize
 
-from companion.argmax import argmaxable, chebyshev_direction
+from companion.argmax import argmaxable, chebyshev_direction, farkas
 
 # e₁, e₂, −e₁ − e₂ and the origin, which is inside; the bias lifts it out, near the origin only.
 STAR = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0], [0.0, 0.0]])
@@ -66,6 +66,17 @@ def test_exactly_on_the_edge_of_the_ball_is_not_condemned():
         report = argmaxable(STAR, LIFT, radius=0.5 + nudge, classes=[0], progress=False)
         assert int(report.verdict[0]) in allowed
         assert report.verify(STAR, LIFT)
+
+
+@pytest.mark.parametrize(
+    ("rise", "proved"),
+    [(2.0 + 1e-9, True), (2.0, False), (2.0 - 1e-12, False), (2.0 - 1e-4, False), (-3.0, False)],
+)
+def test_a_claim_about_a_ball_is_proved_only_where_it_is_true(rise, proved):
+    """One rival, at distance 2 and with a bias larger by `rise`, in the ball of radius 1."""
+    dw, db = torch.tensor([[[2.0, 0.0]]]).double(), torch.tensor([[rise]], dtype=torch.float64)
+    found = farkas._outdone_in_ball(dw, db, torch.ones(1, 1).double(), 1.0)
+    assert found.tolist() == [proved]
 
 
 @pytest.mark.parametrize("radius", [0.3, 2.0, 50.0])

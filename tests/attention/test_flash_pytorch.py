@@ -44,6 +44,7 @@ def twin(module, n, *, causal):
         unit.to_out.weight.copy_(out.weight)
         order = [0, 2, 1, 3] if flash else [0, 1]  # theirs: q, q, k, k
         unit.scale.copy_(source.gamma[order])
+        assert unit.offset is not None
         unit.offset.copy_(source.beta[order])
         squared = (KEY / (CHUNK if flash else n)) ** 0.5  # their 1/n² over our 1/(ns), its root
         unit.scale[0] *= squared

@@ -32,6 +32,7 @@ def unit(attention: Any = "quad", **options):
     made = GatedAttentionUnit(6, key_dim=4, attention=attention, chunk=3, **options).double()
     with torch.no_grad():
         made.scale.normal_()
+        assert made.offset is not None
         made.offset.normal_()
     return made
 
@@ -67,6 +68,7 @@ def test_it_is_its_formula(attention, causal, rope):
     x = torch.randn(2, 7, 6).double()
     w_u, w_v, w_z = weights(made)
     u, v, z = (functional.silu(x @ w.T) for w in (w_u, w_v, w_z))
+    assert made.offset is not None
     heads = [z * scale + offset for scale, offset in zip(made.scale, made.offset, strict=True)]
     heads = [rotate(head) for head in heads] if rope else heads
     if attention == "quad":
@@ -167,6 +169,7 @@ def test_lower_precisions_by_conversion_and_by_autocast(attention, dtype, autoca
     made = unit(attention, causal=True)
     with torch.no_grad():
         made.scale.fill_(1.0)
+        assert made.offset is not None
         made.offset.zero_()
     x = torch.randn(2, 40, 6)
     expected = made(x.double())

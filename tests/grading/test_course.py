@@ -65,8 +65,8 @@ def test_a_class_is_graded(school: Class, tmp_path: Path) -> None:
             "all": school.notebook(),
             "none": school.notebook(solved=False),
             "two": school.notebook(solved=[first, second]),
-            "cheat": school.notebook(solved=False, **{names[0]: EVERYTHING}),
-            "loop": school.notebook(**{names[1]: "while True:\n    pass"}),
+            "cheat": school.notebook(solved=False, changed={names[0]: EVERYTHING}),
+            "loop": school.notebook(changed={names[1]: "while True:\n    pass"}),
         },
     )
     (handed / "noise.ipynb").write_text("{")
@@ -118,7 +118,7 @@ def test_hidden_checks_refuse_an_answer_that_knows_the_page(school: Class, tmp_p
         "    found = [value for known, value in TABLE if known == key]\n"
         "    return torch.tensor(found[0] if found else 0.0, dtype=torch.float64)"
     )
-    handed = school.hand_in(tmp_path, {"parrot": school.notebook(descent=source)})
+    handed = school.hand_in(tmp_path, {"parrot": school.notebook(changed={"descent": source})})
     grades = grade_course(handed, course=school.course, out=tmp_path / "g.csv", workers=1)
     assert grades[0].scores["ex-primary-descent-check"] == 0
     page = (tmp_path / "feedback" / "parrot" / f"{NAME}.html").read_text("utf-8")

@@ -128,7 +128,8 @@ def _enclosed(
     scale = dw.abs().amax((1, 2))
     power = torch.ldexp(torch.ones_like(scale), torch.frexp(scale).exponent)
     a = torch.nn.functional.pad((dw / power[:, None, None]).mT, (0, 0, 0, 1), value=1.0)
-    r = torch.linalg.inv_ex(a).inverse
+    # One at a time: a batch of large matrices on several threads can stand still within MKL.
+    r = torch.stack([torch.linalg.inv_ex(one).inverse for one in a])
     share = gamma(size + 6, torch.float64)
     beta = (torch.eye(size) - r @ a).abs() + share * (r.abs() @ a.abs())
     beta = beta.sum(2).amax(1) * UP

@@ -38,7 +38,7 @@ from companion.events.submission import (
 )
 from companion.events.targets import DenseTargets, Positives, Targets, encode_targets
 from companion.events.train import train_linker
-from companion.events.vocabulary import Vocabulary
+from companion.events.vocabulary import Encoded, Vocabulary
 
 __all__ = [
     "TRIGGER",
@@ -52,6 +52,7 @@ __all__ = [
     "Document",
     "Documents",
     "EfficientGlobalPointer",
+    "Encoded",
     "Event",
     "EventLinker",
     "EventType",

@@ -7,13 +7,15 @@ its own copy of the checks has an effect.
 """
 
 from companion.grading.assignment import Assignment, read_assignments
-from companion.grading.course import grade_course
+from companion.grading.course import Grade, grade_course
 from companion.grading.judge import Judged, Verdict, judge_notebook
-from companion.grading.sandbox import Limits, isolation
+from companion.grading.sandbox import Isolation, Limits, isolation
 from companion.grading.submission import Submission, collect
 
 __all__ = [
     "Assignment",
+    "Grade",
+    "Isolation",
     "Judged",
     "Limits",
     "Submission",
