@@ -31,7 +31,7 @@ $(SITE)/index.html: $(READY) _config.yml $(SOURCES)
 	@$(BIN)/python tools/site.py
 
 test: site  ## every test: package, notebooks, site in a browser (BROWSER=required: fail without one)
-	$(BIN)/pytest -n 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout 300 --browser $(BROWSER) tests src book
+	$(BIN)/pytest -n 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout 300 --durations 12 --browser $(BROWSER) tests src book
 
 lab: $(READY)  ## open the notebooks in JupyterLab (LAB=--no-browser: its own options)
 	$(BIN)/jupyter lab --notebook-dir book $(LAB)
