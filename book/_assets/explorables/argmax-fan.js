@@ -68,6 +68,6 @@
       q[`spoke${n}`] = won.length ? [word, spot(won[0][0] + won[0][1] / 2, INNER)] : [];
       q[`never${n}`] = won.length ? [] : [[x - .09, y - .09], [x + .09, y + .09], word, [x - .09, y + .09], [x + .09, y - .09]];
     });
-    return { ...q, lead5: radius * q.far5 + bias };
+    return { ...q, lead5: radius * q.far5 + bias, r: radius };
   });
 })();

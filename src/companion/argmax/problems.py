@@ -15,7 +15,7 @@ from scipy.spatial import ConvexHull, QhullError
 from torch import Tensor
 
 from companion.argmax.scanner import argmaxable
-from companion.exercises import Case, draws
+from companion.exercises import SHIFT, Case, draws
 
 EXACT = 1e-7  # far above rounding, far below any mistake
 CLEAR = 0.01  # an example must show its point by this share of its size
@@ -108,8 +108,13 @@ def program_fault(case: Case, found: Tensor) -> str | None:
 # a certificate by hand
 
 
-@cache  # each asks for a proof
 def certificate_cases() -> list[Case]:
+    return _certificates(SHIFT.get())
+
+
+@cache  # each asks for a proof
+def _certificates(shift: int) -> list[Case]:
+    """The cases of one set of draws; `shift` tells the sets apart."""
     rng = draws(3)
     triangle = [[0, 0], [4, 0], [0, 4]]
     layers = [
