@@ -88,7 +88,7 @@ def packages() -> list[str]:
 
 
 def wrapped(program: str, command: Sequence[str], size: int) -> list[str]:
-    """Return the command that runs `command` shut in, with ``/tmp/work`` to write to."""
+    """Return the command that runs `command` shut in, with ``/tmp/desk`` to write to."""
     words = [program, "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
     words += ["--uid", "65534", "--gid", "65534", "--hostname", "grading"]
     for path in SYSTEM:
@@ -97,11 +97,11 @@ def wrapped(program: str, command: Sequence[str], size: int) -> list[str]:
         elif os.path.exists(path):
             words += ["--ro-bind", path, path]
     words += ["--proc", "/proc", "--dev", "/dev", "--size", str(size), "--tmpfs", "/tmp"]
-    words += ["--dir", "/tmp/work", "--chdir", "/tmp/work"]
+    words += ["--dir", "/tmp/desk", "--chdir", "/tmp/desk"]
     for path in packages():
         words += ["--ro-bind", path, path]
     words += ["--remount-ro", "/dev", "--remount-ro", "/"]  # else both are memory without a bound
-    for name, value in environment("/tmp/work").items():
+    for name, value in environment("/tmp/desk").items():
         words += ["--setenv", name, value]
     return [*words, *command]
 
