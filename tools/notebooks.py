@@ -1,7 +1,8 @@
 """text/<room>/<chapter>.md is the source, book/<room>/<chapter>.ipynb the executed notebook.
 
-notebooks.py run [NAME ...]   execute the texts into their notebooks (all, or those named)
-notebooks.py check            compare the two trees and judge every notebook; executes nothing
+notebooks.py run [NAME ...]     execute the texts into their notebooks (all, or those named)
+notebooks.py prose [NAME ...]   carry changed prose over, where no cell of code changed
+notebooks.py check              compare the two trees and judge every notebook; executes nothing
 """
 
 import argparse
@@ -9,7 +10,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jupytext
@@ -56,7 +57,7 @@ def read_notebook(path: Path) -> NotebookNode:
         return nbformat.read(path, as_version=4)
     except Exception as error:  # nbformat lets a dozen kinds through
         reason = str(error).splitlines()[0]
-        raise Stop(f"is no notebook: {reason}") from None
+        raise Stop(f"{path}: is no notebook: {reason}") from None
 
 
 def cell_line(path: Path, position: int, *, within: int = 1) -> int:
@@ -71,12 +72,13 @@ def cell_line(path: Path, position: int, *, within: int = 1) -> int:
 
 
 # ---------------------------------------------------------------------------------------
-# run
+# run, prose
 
 
-def execute(text: Path, folder: Path) -> NotebookNode:
-    """Run every cell of `text` in a fresh kernel that works in `folder`."""
+def execute(text: Path, book: Path) -> NotebookNode:
+    """Run every cell of `text` in a fresh kernel that works in the folder of `book`."""
     notebook = read_text(text)
+    book.parent.mkdir(parents=True, exist_ok=True)
     client = NotebookClient(
         notebook,
         kernel_name="python3",
@@ -85,7 +87,7 @@ def execute(text: Path, folder: Path) -> NotebookNode:
         store_widget_state=False,
         coalesce_streams=True,
         extra_arguments=["--IPKernelApp.log_level=40"],  # else it talks about TCP
-        resources={"metadata": {"path": str(folder)}},
+        resources={"metadata": {"path": str(book.parent)}},
     )
     position = 0
     try:
@@ -112,6 +114,25 @@ def error_line(traceback: str) -> int:
     return int(found[1]) if found else 1
 
 
+def carry(text: Path, book: Path) -> NotebookNode:
+    """Put the outputs stored in `book` under the cells of `text`, which have to be the same."""
+    remedy = f"run `make notebooks ONLY={text.stem}`"
+    if not book.exists():
+        raise Stop(f"{book}: is missing, so there is no output to keep; {remedy}")
+    notebook, stored = read_text(text), read_notebook(book)
+    old = [cell for cell in stored.cells if cell.cell_type == "code"]
+    new = [(at, cell) for at, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+    for (position, cell), other in zip(new, old, strict=False):
+        if cell.source != other.source or cell.metadata != other.metadata:
+            line = cell_line(text, position)
+            raise Stop(f"{text}:{line}: this cell of code differs from {book}; {remedy}")
+        cell["outputs"], cell["execution_count"] = other.outputs, other.execution_count
+    if len(new) != len(old):
+        found = f"{len(new)} cells of code, {book} has {len(old)}"
+        raise Stop(f"{text}: has {found}; {remedy}")
+    return notebook
+
+
 def replace(path: Path, content: str) -> bool:
     """Write `content` in one step, if it is new; a reader never sees half a file."""
     if path.exists() and path.read_text("utf-8") == content:
@@ -122,13 +143,13 @@ def replace(path: Path, content: str) -> bool:
     return True
 
 
-def run(names: list[str], root: Path) -> int:
+def write(names: list[str], root: Path, make: Callable[[Path, Path], NotebookNode]) -> int:
+    """Write the notebooks of the texts that `names` mean, as `make` (execute, carry) makes them."""
     complaints = 0
     for name in select(names, root):
         text, book = root / "text" / f"{name}.md", root / "book" / f"{name}.ipynb"
-        book.parent.mkdir(parents=True, exist_ok=True)
         started = time.perf_counter()
-        notebook = execute(text, book.parent)
+        notebook = make(text, book)
         changed = replace(book, nbformat.writes(notebook) + "\n")
         seconds = time.perf_counter() - started
         print(f"{seconds:6.1f} s  book/{name}.ipynb{'' if changed else '  unchanged'}", flush=True)
@@ -189,7 +210,7 @@ def judge(name: str, root: Path) -> Iterator[str]:
     try:
         notebook, source = read_notebook(book), read_text(text)
     except Stop as stop:
-        yield str(stop).replace(f"{root}/", "")
+        yield str(stop).replace(f"{root}/", "").removeprefix(f"book/{name}.ipynb: ")
         return
     yield from compare(source, notebook, name, text)
     yield from judge_order(notebook)
@@ -220,11 +241,17 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("command", choices=["run", "check"])
+    parser.add_argument("command", choices=["run", "prose", "check"])
     parser.add_argument("names", nargs="*", metavar="NAME", help="chapter, room, or path")
     given = parser.parse_args(arguments)
     try:
-        complaints = run(given.names, root) if given.command == "run" else check(root)
+        match given.command:
+            case "run":
+                complaints = write(given.names, root, execute)
+            case "prose":
+                complaints = write(given.names, root, carry)
+            case _:
+                complaints = check(root)
     except Stop as stop:
         print(f"notebooks: {str(stop).replace(f'{root}/', '')}", file=sys.stderr)
         return 1
