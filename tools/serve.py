@@ -4,19 +4,41 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gzip
+import io
 import sys
-from functools import partial
+from functools import lru_cache, partial
+from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
+
+COMPRESSIBLE = {".css", ".html", ".ipynb", ".js", ".json", ".md", ".svg", ".txt", ".xml"}
 
 
 class ServeError(Exception):
     """The folder cannot be served: one line says why and what to do."""
 
 
+@lru_cache(maxsize=256)
+def compressed(path: Path, changed: int) -> bytes:
+    """The gzipped file at `path`, kept until its time of change is another one."""
+    return gzip.compress(path.read_bytes(), compresslevel=6, mtime=0)
+
+
+def takes_gzip(accepted: str) -> bool:
+    """Whether an Accept-Encoding names gzip, and not in order to refuse it.
+
+    >>> takes_gzip("deflate, gzip;q=0.5"), takes_gzip("gzip;q=0, br"), takes_gzip("")
+    (True, False, False)
+    """
+    offers = (offer.replace(" ", "").lower().partition(";q=") for offer in accepted.split(","))
+    return any(name == "gzip" and float(share or 1) > 0 for name, _, share in offers)
+
+
 class QuietHandler(SimpleHTTPRequestHandler):
-    """Serves files below `prefix`, answers 404 outside it, and logs nothing."""
+    """Serves files below `prefix`, gzipped where that helps, answers 404 outside, logs nothing."""
 
     extensions_map = {  # noqa: RUF012  (the base class declares it as a plain dict)
         **SimpleHTTPRequestHandler.extensions_map,
@@ -37,9 +59,27 @@ class QuietHandler(SimpleHTTPRequestHandler):
             return str(Path(self.directory) / "no such page")
         return super().translate_path("/" + path[len(self.prefix) :])
 
+    def send_head(self) -> BinaryIO | None:
+        """Send the headers and return what follows them: the file, gzipped if the browser can."""
+        path = Path(self.translate_path(self.path))
+        asked = takes_gzip(self.headers.get("Accept-Encoding", ""))
+        unchanged = "If-Modified-Since" in self.headers  # likely: the base class sends no body
+        if not asked or unchanged or path.suffix not in COMPRESSIBLE or not path.is_file():
+            return super().send_head()  # pyright: ignore[reportReturnType]
+        status = path.stat()
+        body = compressed(path, status.st_mtime_ns)
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", self.guess_type(path))
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Last-Modified", self.date_time_string(status.st_mtime))
+        self.end_headers()
+        return io.BytesIO(body)
+
     def end_headers(self) -> None:
         """Ask the browser to look again, so that a rebuilt page is seen at once."""
         self.send_header("Cache-Control", "no-cache")
+        self.send_header("Vary", "Accept-Encoding")
         super().end_headers()
 
     def log_message(self, format: str, *args: object) -> None:

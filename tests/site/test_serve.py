@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import subprocess
 import sys
@@ -50,6 +51,46 @@ def test_serves_nothing_outside_the_folder(folder, serve_folder):
     with serve_folder(folder) as site:
         assert fetch(site.address + "../../../secret.txt")[0] == 404
         assert fetch(site.address + "%2e%2e/secret.txt")[0] == 404
+
+
+def ask(address: str, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body behind an address, as they were sent."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(address, headers=headers)) as answer:
+            return answer.status, dict(answer.headers), answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, dict(error.headers), b""
+
+
+@pytest.mark.parametrize("accepted", ["gzip", "deflate, GZIP;q=0.5, br"])
+def test_text_travels_gzipped(folder, serve_folder, accepted):
+    (folder / "long.html").write_text("<p>a page</p>" * 1000)
+    with serve_folder(folder) as site:
+        status, headers, body = ask(site.address + "long.html", {"Accept-Encoding": accepted})
+        assert (status, headers["Content-Encoding"]) == (200, "gzip")
+        assert headers["Content-Type"] == "text/html"
+        assert int(headers["Content-Length"]) == len(body) < 200
+        assert gzip.decompress(body) == (folder / "long.html").read_bytes()
+        (folder / "long.html").write_text("another page")
+        body = ask(site.address + "long.html", {"Accept-Encoding": accepted})[2]
+        assert gzip.decompress(body) == b"another page"
+
+
+@pytest.mark.parametrize("accepted", ["", "br", "gzip;q=0", "identity"])
+def test_nothing_is_gzipped_for_who_cannot_read_it(folder, serve_folder, accepted):
+    with serve_folder(folder) as site:
+        headers, body = ask(site.address + "a%20b.html", {"Accept-Encoding": accepted})[1:]
+        assert "Content-Encoding" not in headers
+        assert body == b"<p>a page</p>"
+
+
+def test_fonts_stay_as_they_are_and_old_copies_are_confirmed(folder, serve_folder):
+    with serve_folder(folder) as site:
+        assert ask(site.address + "font.woff2", {"Accept-Encoding": "gzip"})[2] == b"font"
+        when = ask(site.address + "a%20b.html", {"Accept-Encoding": "gzip"})[1]["Last-Modified"]
+        again = {"Accept-Encoding": "gzip", "If-Modified-Since": when}
+        assert ask(site.address + "a%20b.html", again)[0] == 304
+        assert ask(site.address + "none.html", {"Accept-Encoding": "gzip"})[0] == 404
 
 
 def test_prints_its_address_and_serves(folder):
