@@ -1,4 +1,4 @@
-# make book · make test · make lab · make check · make notebooks · make bench · make class · make clean
+# make book · make test · make lab · make check · make notebooks · make bench · make class · make formats · make clean
 # Works with GNU Make 3.81 (macOS) and later.
 
 PYTHON ?= python3
@@ -12,7 +12,7 @@ SITE := _build/html
 SOURCES := $(shell find book text src tools -type f -not -name '*.pyc' -not -path '*/.ipynb_checkpoints/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book site test lab check notebooks bench class lock clean
+.PHONY: help setup book site test lab check notebooks bench class formats lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ bench: $(READY)  ## time this package beside its peers, into benchmarks/results/
 
 class: $(READY)  ## exercises for a class, without solutions, and nbgrader's course folder: _build/class
 	@$(BIN)/python tools/classroom.py
+
+formats: site  ## the book to take along, with checksums: _build/formats (ONLY=site|notebooks for one)
+	@$(BIN)/python tools/formats.py $(ONLY)
 
 lock: $(READY)  ## resolve requirements.txt anew into constraints.txt
 	@$(BIN)/python tools/environment.py --lock
