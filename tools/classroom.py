@@ -9,6 +9,7 @@ FOLDER (_build/class) gets
 """
 
 import argparse
+import importlib.metadata
 import secrets
 import shutil
 import subprocess
@@ -18,12 +19,12 @@ from pathlib import Path
 
 import nbformat
 from exercises import BEGIN, stub
+from leaks import SOLUTION, leaks
 from nbformat import NotebookNode
 from notebooks import ROOT, Stop
 
 from companion.grading.gradebook import Gradebook
 
-SOLUTION = "solution"  # the tag of a cell that explains a solution
 KEPT = ("book", "_config.yml", "tools")  # what a site is built from
 CONFIG = '''"""nbgrader's settings for this course; run `nbgrader formgrader` in this folder."""
 
@@ -106,9 +107,21 @@ def write_student(root: Path, course: Path, folder: Path) -> None:
         shutil.copyfile(path, folder / path.name)
     package = root / "src" / "companion"
     shutil.copytree(package, folder / "companion", ignore=shutil.ignore_patterns("__pycache__"))
+    write_metadata(folder)
     for name in ("requirements.txt", "LICENSE", "LICENSE-TEXT"):
         shutil.copyfile(root / name, folder / name)
     (folder / "README.txt").write_text(GUIDE, "utf-8")
+
+
+def write_metadata(folder: Path) -> None:
+    """Let Python know the version of the package in `folder`, where nothing has installed it."""
+    version = importlib.metadata.version("companion")
+    needed = importlib.metadata.requires("companion") or []
+    lines = ["Metadata-Version: 2.1", "Name: companion", f"Version: {version}"]
+    lines += [f"Requires-Dist: {one}" for one in needed if "extra ==" not in one]
+    place = folder / f"companion-{version}.dist-info"
+    place.mkdir()
+    (place / "METADATA").write_text("\n".join(lines) + "\n", "utf-8")
 
 
 def build(root: Path, out: Path, *, pages: bool, hidden: int) -> None:
@@ -120,6 +133,9 @@ def build(root: Path, out: Path, *, pages: bool, hidden: int) -> None:
     write_student(root, fresh / "course", fresh / "student")
     if pages:
         write_pages(root, fresh / "student" / "pages", fresh / "work")
+    if found := leaks(fresh / "student", root / "book"):
+        shown = "\n  ".join(found[:20])
+        raise Stop(f"solutions in what students get, {len(found)} lines:\n  {shown}")
     shutil.make_archive(str(fresh / "student"), "zip", fresh, "student")
     if out.exists() and any(
         (out / "course" / name).exists() for name in ("submitted", "autograded")
