@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -211,6 +212,7 @@ def write(
     path.parent.mkdir(parents=True, exist_ok=True)
     about = {
         "benchmark": name,
+        "date": datetime.now(UTC).date().isoformat(),
         "device": device_name,
         "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} logical cores",
         "load_average_at_end": os.getloadavg() if hasattr(os, "getloadavg") else None,

@@ -26,6 +26,8 @@ UNUSED = (
     "*.map",
     "fontawesome.js",
     "*.ttf",
+    "*.po",
+    "*.mo",
     "sphinx-thebe.*",
     "*webpack-macros.html",
     ".gitignore",
@@ -55,7 +57,7 @@ def copy_mathjax(static: Path) -> None:
 
 
 def drop_unused(static: Path) -> None:
-    """Remove what no page loads: source maps, the icon script, fonts that have a smaller twin."""
+    """Remove what no page loads: source maps, translations, what has a smaller twin."""
     for pattern in UNUSED:
         for path in static.rglob(pattern):
             path.unlink()
