@@ -1,46 +1,10 @@
-// Mends what an accessibility checker finds in the theme (sphinx-book-theme 1.3, pydata 0.17).
+// Wide formulas, code and tables scroll in their own box; tools/sphinx_markup.py mends the markup.
 (function () {
   "use strict";
 
   function all(selector, change) {
     document.querySelectorAll(selector).forEach(change);
   }
-
-  // Names that contradict the visible text.
-  all(".search-button-field", function (button) {
-    button.removeAttribute("aria-label");
-    button.removeAttribute("title");
-  });
-
-  // The sidebar stands outside any landmark.
-  var side = document.getElementById("pst-primary-sidebar");
-  if (side) {
-    side.setAttribute("role", "complementary");
-    side.setAttribute("aria-label", "Book navigation");
-  }
-
-  // A role that has been taken out of the standard.
-  all('.citation[role="doc-biblioentry"]', function (entry) {
-    entry.setAttribute("role", "listitem");
-  });
-
-  // A signature over several lines is set as a list of definitions without terms: make it lines.
-  all("dt.sig dl", function (list) {
-    var lines = document.createElement("span");
-    lines.className = "sig-lines";
-    list.querySelectorAll("dd").forEach(function (entry) {
-      var line = document.createElement("span");
-      line.append(...entry.childNodes);
-      lines.append(line);
-    });
-    list.replaceWith(lines);
-  });
-
-  // The triangle beside a chapter, which folds its sub-pages, has no name.
-  all(".bd-sidebar-primary details > summary", function (summary) {
-    var entry = summary.closest("li").querySelector("a");
-    summary.setAttribute("aria-label", "Pages of " + (entry ? entry.textContent.trim() : "this part"));
-  });
 
   // What scrolls in itself must be reachable by keyboard; what does not scroll must not be a stop.
   function reachable() {

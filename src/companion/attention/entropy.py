@@ -59,7 +59,7 @@ def attention_entropy(
     (``eq-alpha-entropy``; Su Jianlin, kexue.fm/archives/8823).
 
     Args:
-        scores: s.
+        scores: s, the scores before the softmax.
         scale: λ, what multiplies them before the softmax.
         allowed: True where a key may be seen. Every query must see one at least, or gets NaN.
 

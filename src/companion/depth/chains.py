@@ -31,7 +31,7 @@ class Wiring:
         branch: "linear" xW, "relu" relu(xW), or "two-layer" relu(xW)V; each matrix is Gaussian
             with the variance that keeps the mean square, eq-residual-forward and eq-residual-relu.
         skip: whether x is added.
-        power: p.
+        power: the exponent p.
         norm: LayerNorm without gain and bias: "none", "pre" (before f) or "post" (after the sum).
         orthogonal: whether the matrices are random orthogonal ones, times √2 before a relu.
 
@@ -65,7 +65,7 @@ class Chain(nn.Module):
 
     Args:
         wiring: of every layer.
-        width: d.
+        width: d, of a row.
         depth: N, at least 1.
         generator: of the weights.
 

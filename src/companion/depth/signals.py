@@ -41,7 +41,7 @@ def signals(
     Args:
         model: keeps the shape of ``x``.
         x: what goes in.
-        probe: v.
+        probe: v, of the shape of ``x``.
 
     Raises:
         ShapeError: the model changes the shape of ``x``, or ``probe`` has another.

@@ -60,7 +60,7 @@ def sparse_multilabel_cross_entropy(
     left is summed, ``eq-events-sparse``.
 
     Args:
-        scores: s.
+        scores: s, a number for each candidate.
         positives: indices into the last axis of the scores; one that stands there twice counts
             once, and rows may be filled up with ``padding``.
         padding: the number that means no candidate; outside the indices by default, so that the

@@ -30,7 +30,7 @@ class Lamb(Optimizer):
         lr: η.
         betas: of the two moments.
         eps: ε.
-        weight_decay: w.
+        weight_decay: w, as in the formula.
         bias_correction: whether the moments are corrected for their start. GAU-α was trained
             without. The correction is one factor for all of m̂/√v̂, which the quotient of norms
             takes out again, so that only the weight of ε and w beside it differs.
