@@ -6,11 +6,17 @@ that grades: they call the learner's functions through a pipe, so nothing that a
 its own copy of the checks has an effect.
 """
 
-from companion.grading.assignment import Assignment, read_assignments
-from companion.grading.course import Grade, grade_course
-from companion.grading.judge import Judged, Verdict, judge_notebook
-from companion.grading.sandbox import Isolation, Limits, isolation
-from companion.grading.submission import Submission, collect
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from companion.grading.assignment import Assignment, read_assignments
+    from companion.grading.course import Grade, grade_course
+    from companion.grading.judge import Judged, Verdict, judge_notebook
+    from companion.grading.sandbox import Isolation, Limits, isolation
+    from companion.grading.submission import Submission, collect
 
 __all__ = [
     "Assignment",
@@ -26,3 +32,20 @@ __all__ = [
     "judge_notebook",
     "read_assignments",
 ]
+
+# Looked up when they are asked for: every submission starts a process from this package that must
+# not wait for nbgrader, which takes longer to import than torch.
+HOMES = {
+    "assignment": ("Assignment", "read_assignments"),
+    "course": ("Grade", "grade_course"),
+    "judge": ("Judged", "Verdict", "judge_notebook"),
+    "sandbox": ("Isolation", "Limits", "isolation"),
+    "submission": ("Submission", "collect"),
+}
+
+
+def __getattr__(name: str) -> object:
+    for home, names in HOMES.items():
+        if name in names:
+            return getattr(import_module(f"companion.grading.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,36 +73,30 @@ def grade_course(
     assignments = read_assignments(course)
     hidden = hidden_number(course)
     found = collect(submissions, assignments, only=only)
-    judged = _judge(found, limits or Limits(), hidden, workers or os.cpu_count() or 1, report)
     gradebook = Gradebook(course)
     grades = []
-    for one in found:
+    for one, judged in _judge(found, limits or Limits(), hidden, workers or os.cpu_count() or 1):
         page = out.parent / "feedback" / one.student / f"{one.assignment.name}.html"
-        grades.append(Grade(one, gradebook.enter(one, judged.get(id(one), Judged()), page)))
+        grades.append(Grade(one, gradebook.enter(one, judged, page)))
+        report(one)
+    grades.sort(key=lambda grade: (grade.submission.student, grade.submission.assignment.name))
     _write_table(grades, out)
     return grades
 
 
 def _judge(
-    found: Sequence[Submission],
-    limits: Limits,
-    hidden: int,
-    workers: int,
-    report: Callable[[Submission], None],
-) -> dict[int, Judged]:
+    found: Sequence[Submission], limits: Limits, hidden: int, workers: int
+) -> Iterator[tuple[Submission, Judged]]:
+    """Yield each submission as soon as it is judged; meanwhile the next ones are."""
+
     def work(one: Submission) -> Judged:
         return judge_notebook(one.notebook, one.assignment, limits=limits, hidden=hidden)
 
-    judged = {}
-    for one in found:
-        if one.refused:
-            report(one)
+    yield from ((one, Judged()) for one in found if one.refused)
     with ThreadPoolExecutor(workers) as pool:
         running = {pool.submit(work, one): one for one in found if not one.refused}
         for done in as_completed(running):
-            judged[id(running[done])] = done.result()
-            report(running[done])
-    return judged
+            yield running[done], done.result()
 
 
 def _write_table(grades: Sequence[Grade], out: Path) -> None:
