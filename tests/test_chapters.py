@@ -30,6 +30,14 @@ ENDING = re.compile(
     r"\n## Exercises\n\n[A-Z][a-z]+ exercises [^\n]*\{doc\}`(?P<exercises>[a-z-]+)`: [^\n]+\n"
     r"\n## Sources\n\nThe essay is [^\n]+\n$"
 )
+EXERCISES = re.compile(
+    r"\n# Exercises: [^\n]+\n"
+    r"\nReplace a stub by your own function and run the cell below it: `check` [^\n]+\n"
+    r"\nThe notation is that of the chapter \{doc\}`(?P<chapter>[a-z-]+)`[^\n]+ A solution is "
+    r"folded below each exercise; it is more use to you after a first attempt of your own.\n\n```"
+)
+NUMBERS = dict(enumerate(["No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight"]))
+
 # what a reader is told to find easy, and what stands here by another name or spelling
 BANNED = {
     r"clearly|simply|obvious(?:ly)?|of course|trivial(?:ly)?|needless to say|everyone knows": "",
@@ -96,6 +104,17 @@ def word_faults(text: str) -> Iterator[str]:
 def test_a_chapter_opens_and_ends_like_the_others(name: str) -> None:
     text = (ROOT / "text" / f"{name}.md").read_text("utf-8")
     assert list(form_faults(text, name.split("/")[1])) == []
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_exercises_begin_alike_and_are_as_many_as_announced(name: str) -> None:
+    text = (ROOT / "text" / f"{name}-exercises.md").read_text("utf-8")
+    opening = EXERCISES.search(text)
+    assert opening is not None
+    assert opening["chapter"] == name.split("/")[1]
+    many = NUMBERS[len(re.findall(r"^`+\{exercise\} ", text, re.MULTILINE))]
+    chapter = (ROOT / "text" / f"{name}.md").read_text("utf-8")
+    assert f"\n## Exercises\n\n{many} exercises" in chapter
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)
