@@ -96,8 +96,8 @@ CONSTANTS = function_exercise(
     fault=problems.same,
     mistakes=(
         Mistake(
-            "The two numbers of layers have changed places. Here M counts the encoder's layers and "
-            "N the decoder's, the other way round than in the chapter.",
+            "The two numbers of layers have changed places. The first counts the encoder's layers, "
+            "N in the chapter, the second the decoder's, M.",
             partial(mistakes.constants, swapped=True),
         ),
         Mistake(
