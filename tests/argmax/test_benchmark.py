@@ -46,13 +46,28 @@ def test_verdicts_are_compared_before_they_are_timed(scripts, tmp_path, monkeypa
     assert ours["argmaxable"] + ours["never"] + ours["undecided"] == case["words"] == 300
     assert min(ours["argmaxable"], ours["never"]) > 0
     assert set(case["results"]) == set(scripts["rivals"].SOLVERS)
-    for one, size in zip(case["results"].values(), (4, 20), strict=True):
+    for one, size in zip(case["results"].values(), (12, 60), strict=True):
         assert one["passed"]
-        assert one["sampled"] == 3 * size == len(one["raw_class_s"])
+        assert size <= one["sampled"] <= size + 3
+        assert one["sampled"] == sum(len(kind["raw_class_s"]) for kind in one["kinds"].values())
+        assert {name: kind["classes"] for name, kind in one["kinds"].items()} == {
+            "argmaxable": ours["argmaxable"],
+            "never": ours["never"],
+        }
         assert one["extrapolated_s"] == pytest.approx(
-            300 * np.mean(one["rounds"]["raw_s"]), rel=0.1
+            sum(k["classes"] * k["wall_s"] / k["sampled"] for k in one["kinds"].values())
         )
+        assert 0 < one["relative_error"] < 1
         assert one["times_ours"] == pytest.approx(one["extrapolated_s"] / ours["median_s"])
+
+
+def test_rare_kinds_are_in_every_sample(scripts):
+    w = torch.cat([torch.eye(40), torch.full((2, 40), 0.01)])
+    report = argmaxable(w, progress=False)
+    assert int((report.verdict == 0).sum()) == 2
+    drawn = scripts["verdicts"].draw(report, 8, np.random.default_rng(0))
+    assert sorted(drawn["never"]) == [40, 41]
+    assert len(set(drawn["argmaxable"])) == 8
 
 
 def test_a_rival_that_differs_is_not_timed(scripts):
@@ -61,7 +76,7 @@ def test_a_rival_that_differs_is_not_timed(scripts):
             return scripts["rivals"].Solved([False] * len(classes), 1.0, [0.1] * len(classes))
 
     report = argmaxable(torch.eye(6), progress=False)
-    sample = np.array([[0, 3], [4, 5]])
+    sample = {"argmaxable": np.array([0, 3, 4, 5])}
     found = scripts["verdicts"].rival("wrong", Wrong(), report, sample)
     assert found["differs"] == [0, 3, 4, 5]
     assert not found["passed"]

@@ -16,14 +16,14 @@ from tqdm.auto import tqdm
 
 import companion
 from companion.argmax.report import ArgmaxReport
-from companion.argmax.scanner import Scanner
+from companion.argmax.scanner import PART, Scanner
 from companion.errors import CheckpointError, DataError
 from companion.training.checkpoint import remove_leftovers, write_whole
 
 __all__ = ["parts_folder", "scan_to_file"]
 
 SETTINGS = "scan.json"
-BLOCK = 1024  # classes; what a kill can cost
+BLOCK = PART  # classes; what a kill can cost
 
 
 def scan_to_file(

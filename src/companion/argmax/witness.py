@@ -54,13 +54,18 @@ def reflected(
     layer: OutputLayer,
     directions: Float64[Tensor, "row lifted"],
     own: Int64[Tensor, " row"],
-    rival: Int64[Tensor, " row"],
+    rivals: Int64[Tensor, "row rival"],
 ) -> Float64[Tensor, "row lifted"]:
-    r"""Reflect each direction across the hyperplane on which k and its rival tie.
+    r"""Reflect each direction across the hyperplanes on which k and a rival tie, one by one.
 
-    :math:`y - 2 \langle x_k - x_j, y\rangle (x_k - x_j) / |x_k - x_j|^2` (the braid of Grivas,
-    Bogoychev and Lopez, 2022): the nearest place where k is ahead by what it was behind.
+    :math:`y - 2 \langle x_k - x_j, y\rangle (x_k - x_j) / |x_k - x_j|^2` where j is ahead (the
+    braid of Grivas, Bogoychev and Lopez, 2022): the nearest place where k is ahead by what it was
+    behind. They reflect across the best rival alone; with several a round settles more classes.
     """
-    gap = layer.rows(own) - layer.rows(rival)
-    square = gap.square().sum(1).clamp_min(torch.finfo(torch.float64).tiny)
-    return directions - (2 * (gap * directions).sum(1) / square)[:, None] * gap
+    rows = layer.rows(own)
+    for rival in rivals.T:
+        gap = rows - layer.rows(rival)
+        square = gap.square().sum(1).clamp_min(torch.finfo(torch.float64).tiny)
+        behind = (gap * directions).sum(1).clamp_max(0)
+        directions = directions - (2 * behind / square)[:, None] * gap
+    return directions

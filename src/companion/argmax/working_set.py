@@ -6,6 +6,7 @@ convex combination of their differences, and adds whoever beats the class in tha
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,7 +25,8 @@ from companion.argmax.witness import canonical, own_points
 __all__ = ["decide_rest"]
 
 TOGETHER = 256  # searches whose products are taken together
-ADDED = 8  # rivals that join a working set in a round
+LEAST_ADDED = 8  # rivals that join a working set in a round; in wide layers an eighth of the width
+WIDE = 64  # dimensions from which on least squares gain by threads
 ROUNDS = 200
 NEARLY = 1e-9  # a shortest combination of this length, beside the points, may be 0
 BEYOND = 1 + 1e-9  # weights are sought in a ball a little larger, so that rounding has room
@@ -112,7 +114,7 @@ def _round(layer: OutputLayer, proofs: Proofs, searches: list[Search]) -> list[S
     entries = torch.tensor([search.entry for search, _ in left])
     proofs.win_at(entries[won], kept.cpu()[won], found.low.cpu()[won])
     lost = (~won).nonzero()[:, 0]
-    rivals = found.rivals(lost.to(own.device), ADDED).cpu().tolist()
+    rivals = found.rivals(lost.to(own.device), max(LEAST_ADDED, layer.dim // 8)).cpu().tolist()
     return [
         left[i][0]
         for i, new in zip(lost.tolist(), rivals, strict=True)
@@ -124,12 +126,14 @@ def _attempts(layer: OutputLayer, searches: list[Search]) -> list[Attempt]:
     needed = torch.tensor([j for search in searches for j in search.others])
     ends = np.cumsum([len(search.others) for search in searches])
     attempts, start, step = [], 0, max(1, layer.memory // (64 * layer.dim))
+    threads = torch.get_num_threads() if layer.dim >= WIDE else 1
     while start < len(searches):  # as many at a time as fit in memory
         begin = int(ends[start - 1]) if start else 0
         stop = max(start + 1, int(np.searchsorted(ends, begin + step, side="right")))
         which = needed[begin : int(ends[stop - 1])].to(layer.weight.device)
         rows = np.split(layer.rows(which).cpu().numpy(), ends[start : stop - 1] - begin)
-        attempts += [s.attempt(r) for s, r in zip(searches[start:stop], rows, strict=True)]
+        with ThreadPoolExecutor(threads) as pool:
+            attempts += pool.map(Search.attempt, searches[start:stop], rows)
         start = stop
     return attempts
 
