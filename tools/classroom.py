@@ -18,6 +18,7 @@ from copy import deepcopy
 from pathlib import Path
 
 import nbformat
+import yaml
 from exercises import BEGIN, stub
 from leaks import SOLUTION, leaks
 from nbformat import NotebookNode
@@ -35,6 +36,10 @@ from companion.grading.gradebook import course_config
 c = get_config()  # noqa: F821  (nbgrader hands it in)
 c.merge(course_config(Path(__file__).parent))
 '''
+NO_GUIDE = """# Teaching with this book
+
+The guide for teachers is not among the pages of a class.
+"""
 GUIDE = """Exercises of the book Taken Apart, Rebuilt, for a class
 
 Open a notebook of this folder in JupyterLab: `jupyter lab`. The package `companion`, which checks
@@ -81,6 +86,22 @@ def write_course(root: Path, folder: Path, hidden: int) -> None:
         gradebook.release(path.stem)
 
 
+def leave_out_guide(book: Path) -> None:
+    """Take the teacher's guide out of a copy of the book, but for the page that others link to."""
+    if not (book / "teaching").is_dir():
+        return
+    shutil.rmtree(book / "teaching")
+    (book / "teaching").mkdir()
+    (book / "teaching" / "index.md").write_text(NO_GUIDE, "utf-8")
+    toc = yaml.safe_load((book / "_toc.yml").read_text("utf-8"))
+    for entry in (entry for part in toc["parts"] for entry in part["chapters"]):
+        if entry["file"] == "teaching/index":
+            del entry["sections"]
+    (book / "_toc.yml").write_text(
+        yaml.safe_dump(toc, sort_keys=False, allow_unicode=True), "utf-8"
+    )
+
+
 def write_pages(root: Path, folder: Path, work: Path) -> None:
     """Build the site from notebooks without solutions."""
     shutil.rmtree(work, ignore_errors=True)
@@ -91,6 +112,7 @@ def write_pages(root: Path, folder: Path, work: Path) -> None:
             shutil.copytree(source, work / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copyfile(source, work / name)
+    leave_out_guide(work / "book")
     for path in solved_notebooks(work):
         nbformat.write(without_solutions(nbformat.read(path, as_version=4)), path)
     site = [sys.executable, str(root / "tools" / "site.py"), "--root", str(work)]
