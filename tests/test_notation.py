@@ -28,8 +28,8 @@ def chapter_text(name: str) -> str:
 @cache
 def macros() -> set[str]:
     """What MathJax's tables of macros, letters and delimiters have, from its own source."""
-    folder = load_tool("sphinx_offline").mathjax_folder()
-    source = (folder / "tex-chtml.js").read_text("utf-8")
+    folder = load_tool("formulas").mathjax_folder()
+    source = (folder / "input/tex-full.js").read_text("utf-8")
     return {name for match in MAP.finditer(source) for name in keys(source, match.end())}
 
 
