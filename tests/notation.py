@@ -129,7 +129,10 @@ def complaints(rows: list[Row], everywhere: list[Row], text: str) -> Iterator[st
         yield from _row_complaints(table)
     for row in rows:
         for symbol in row.symbols:
-            yield from _place_complaints(row, symbol, equations)
+            found = list(_place_complaints(row, symbol, equations))
+            if row.side == "in" and not found:
+                found = list(_sentence_complaints(row, symbol, equations))
+            yield from found
 
 
 def _row_complaints(rows: list[Row]) -> Iterator[str]:
@@ -167,3 +170,15 @@ def _place_complaints(row: Row, symbol: str, equations: list[Equation]) -> Itera
         places = inline(equations[position + (row.side == "below")].before)
     if not any(contains(place, symbol) for place in places):
         yield f"line {row.line}: {symbol} is not {row.side} {row.label}"
+
+
+def _sentence_complaints(row: Row, symbol: str, equations: list[Equation]) -> Iterator[str]:
+    """Whether a sentence speaks of the symbol, before its equation or behind it in the section."""
+    position = [equation.label for equation in equations].index(row.label)
+    sentences = [
+        formula for equation in equations[: position + 1] for formula in inline(equation.before)
+    ]
+    sentences += inline(equations[position + 1].before.split("\n## ")[0])
+    base = re.split(r"[_^]", symbol)[0]  # $g_i$ speaks of $g_1$
+    if "operatorname" not in symbol and not any(base in formula for formula in sentences):
+        yield f"line {row.line}: no sentence around {row.label} speaks of {symbol}"

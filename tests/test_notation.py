@@ -99,7 +99,7 @@ $$
 x^2 = \\begin{cases}y&\\text{or not}\\\\e\\end{cases}
 $$ (eq-a)
 
-The mean is $\\bar x_t$.
+The mean of $x$ and $y$ is $\\bar x_t$.
 
 $$
 \\operatorname{f}(\\bar x_t)_i
@@ -114,6 +114,11 @@ def found(page: str, text: str) -> list[str]:
 
 def test_a_good_table_has_no_complaint() -> None:
     assert found(GOOD.replace("base |", "base |\n| $i$ | an index |"), TEXT) == []
+
+
+def test_a_symbol_of_which_no_sentence_speaks_is_named() -> None:
+    lines = found(GOOD.replace("| $e$ | base |", "| $i$, $e$ | one |"), TEXT.replace("$y$", "more"))
+    assert lines == ["line 4: no sentence around eq-a speaks of y"]
 
 
 @pytest.mark.parametrize(
