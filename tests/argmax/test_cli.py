@@ -11,6 +11,7 @@ from tokenizers import Tokenizer, decoders, models
 
 from companion.argmax import ArgmaxReport, Scanner
 from companion.argmax.output_layer import load_output_layer
+from companion.argmax.scan import BLOCK
 from companion.argmax.summary import describe
 from companion.argmax.token_text import tokens_beside
 from companion.cli import main
@@ -84,7 +85,11 @@ def test_a_report_is_verified_against_its_model_only(
 ) -> None:
     call = ["argmax", "verify", str(report)]
     assert main([*call, str(model), "--memory", "4GB"]) == 0
-    assert "120 verdicts proved, 0 undecided" in capfd.readouterr().out
+    said = capfd.readouterr()
+    assert "120 verdicts proved, 0 undecided" in said.out
+    assert "120/120" in said.err
+    assert main([*call, str(model), "--quiet"]) == 0
+    assert capfd.readouterr().err == ""
     rows = load_output_layer(model).weight.float()
     save_file({"lm_head.weight": rows.flip(0).contiguous()}, tmp_path / "other.safetensors")
     assert main([*call, str(tmp_path / "other.safetensors")]) == 1
@@ -94,6 +99,11 @@ def test_a_report_is_verified_against_its_model_only(
     tampered.verdict[won] = 0
     tampered.save(tmp_path / "tampered.npz")
     assert main(["argmax", "verify", str(tmp_path / "tampered.npz"), str(model)]) == 1
+
+
+def test_help_says_how_many_classes_a_kill_can_cost(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["argmax", "scan", "--help"]) == 0
+    assert f"left out: {BLOCK}" in " ".join(capfd.readouterr().out.split())
 
 
 def test_interrupted_it_says_how_to_go_on(

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float64, Int8, Int64
 from torch import Tensor
+from tqdm import tqdm
 
 from companion.argmax.farkas import Claim, prove_never
 from companion.argmax.layer import OutputLayer, prepare
@@ -118,6 +119,7 @@ class ArgmaxReport:
         classes: Sequence[int] | None = None,
         device: str | torch.device | None = None,
         memory: int | None = None,
+        progress: bool = False,
     ) -> bool:
         """Check every verdict against the layer: products with their rounding bound, no solver.
 
@@ -131,6 +133,7 @@ class ArgmaxReport:
             classes: check only these; a sample is quick where all take as long as a whole scan.
             device: where products are computed; None: where ``weight`` is.
             memory: bytes the check may take.
+            progress: show a bar.
         """
         if tuple(weight.shape) != self.shape or not self._consistent():
             return False
@@ -141,7 +144,9 @@ class ArgmaxReport:
         if classes is not None:
             chosen = torch.zeros_like(chosen)
             chosen[[self.position(k) for k in classes]] = True
-        return replace(self, layer=layer)._proved(chosen)
+        proved = int((chosen & (self.verdict >= 0)).sum())
+        with tqdm(total=proved, unit="class", disable=not progress) as bar:
+            return replace(self, layer=layer)._proved(chosen, bar)
 
     def _consistent(self) -> bool:
         c, entries = self.shape[0], len(self)
@@ -163,12 +168,12 @@ class ArgmaxReport:
             and int(self.starts[-1]) == len(self.indices) == len(self.coefficients)
         )
 
-    def _proved(self, chosen: Bool[Tensor, " class"]) -> bool:
+    def _proved(self, chosen: Bool[Tensor, " class"], bar: tqdm) -> bool:
         won = (chosen & (self.verdict == 1)).nonzero()[:, 0]
         never = (chosen & (self.verdict == 0)).nonzero()[:, 0]
-        return self._wins(won) and self._never_wins(never)
+        return self._wins(won, bar) and self._never_wins(never, bar)
 
-    def _wins(self, won: Int64[Tensor, " row"]) -> bool:
+    def _wins(self, won: Int64[Tensor, " row"], bar: tqdm) -> bool:
         layer = self.layer
         assert layer is not None
         for entries in won.split(layer.together(2048)):
@@ -180,9 +185,10 @@ class ArgmaxReport:
             margin = self.margin[entries].to(found.low.device)
             if not bool(((found.low > 0) & (margin <= found.low + found.slack)).all()):
                 return False
+            bar.update(len(entries))
         return True
 
-    def _never_wins(self, never: Int64[Tensor, " row"]) -> bool:
+    def _never_wins(self, never: Int64[Tensor, " row"], bar: tqdm) -> bool:
         layer = self.layer
         assert layer is not None
         first = self.indices[self.starts[never]]
@@ -196,6 +202,7 @@ class ArgmaxReport:
             ]
             if not prove_never(layer, claims, self.radius).all():
                 return False
+            bar.update(len(entries))
         return True
 
     @staticmethod

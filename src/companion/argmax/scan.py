@@ -20,7 +20,7 @@ from companion.argmax.scanner import PART, Scanner
 from companion.errors import CheckpointError, DataError
 from companion.training.checkpoint import remove_leftovers, write_whole
 
-__all__ = ["parts_folder", "scan_to_file"]
+__all__ = ["BLOCK", "parts_folder", "scan_to_file"]
 
 SETTINGS = "scan.json"
 BLOCK = PART  # classes; what a kill can cost

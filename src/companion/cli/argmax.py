@@ -55,7 +55,9 @@ def scan(
     ] = None,
     memory: MemoryOption = None,
     device: DeviceOption = None,
-    block: Annotated[int, typer.Option(help="Classes decided between two writings.")] = 1024,
+    block: Annotated[
+        int | None, typer.Option(help="Classes decided between two writings; left out: 8192.")
+    ] = None,
     show: Annotated[int, typer.Option(help="How many classes of a kind are printed.")] = 10,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a report.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no bar.")] = False,
@@ -65,7 +67,7 @@ def scan(
     Stopped by Ctrl-C or killed, the same command goes on. The status is 0 after a whole scan,
     whatever it found, 130 after Ctrl-C.
     """
-    from companion.argmax.scan import scan_to_file
+    from companion.argmax.scan import BLOCK, scan_to_file
     from companion.argmax.summary import describe
     from companion.argmax.token_text import tokens_beside
 
@@ -85,7 +87,7 @@ def scan(
             classes=chosen,
             device=place,
             memory=allowed,
-            block=block,
+            block=BLOCK if block is None else block,
             overwrite=overwrite,
             progress=not quiet,
         )
@@ -105,6 +107,7 @@ def verify(
     no_bias: NoBiasOption = False,
     memory: MemoryOption = None,
     device: DeviceOption = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no bar.")] = False,
 ) -> None:
     """Check every proof of a report against the weights, without any solver.
 
@@ -116,7 +119,7 @@ def verify(
     found = ArgmaxReport.load(report)
     layer = _loaded(model, tensor, bias, no_bias)
     typer.echo(f"{layer}\n{found}")
-    if not found.verify(layer.weight, layer.bias, device=place, memory=allowed):
+    if not found.verify(layer.weight, layer.bias, device=place, memory=allowed, progress=not quiet):
         raise DataError(
             f"{report} does not hold for {layer.path}: a proof fails, or it is of another"
         )
