@@ -184,7 +184,7 @@ def test_settings_are_written_and_read(tmp_path: Path) -> None:
     assert (own.net.layers, own.net.dim, own.recipe.batch) == (12, 768, 512)
     (tmp_path / "own.yaml").write_text("net: {layers: 1}\npreset: huge\n")
     with pytest.raises(
-        DataError, match=r"own.yaml:2: preset: no preset 'huge'; there is: small, b"
+        DataError, match=r"own.yaml:2: preset: no preset 'huge'; there are: small, base"
     ):
         PretrainingConfig.from_yaml(tmp_path / "own.yaml")
 
@@ -281,7 +281,7 @@ def test_interrupted_it_saves_and_says_so(
 @pytest.mark.parametrize(
     ("call", "complaint"),
     [
-        (["pretrain", "--out", "{tmp}", "--preset", "huge"], "no preset 'huge'; there is: small"),
+        (["pretrain", "--out", "{tmp}", "--preset", "huge"], "no preset 'huge'; there are: small, base"),
         (["pretrain", "--out", "{tmp}", "--preset", "small", "--config", "x"], "both given"),
         (["pretrain", "--out", "{tmp}", "--set", "net.dmi=2"], "the nearest known key is net.dim"),
         (["pretrain", "--out", "{tmp}", "--vocab", "{tmp}/no"], "{tmp}/no cannot be read"),

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from companion.attention.architecture import Architecture
 from companion.attention.models import LanguageModel, MaskedLanguageModel
 from companion.errors import DataError
 from companion.training import Recipe
-from companion.training.settings import amend, plain, read_options, read_yaml
+from companion.training.configuration import Configuration
 
 __all__ = ["LanguageConfig", "TextConfig"]
 
@@ -49,7 +48,7 @@ def small_recipe() -> Recipe:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LanguageConfig:
+class LanguageConfig(Configuration):
     """Text, net, objective and recipe of one run. The defaults learn a small text on a laptop.
 
     Args:
@@ -80,54 +79,9 @@ class LanguageConfig:
         if self.measure_every < 1:
             raise DataError(f"measure_every {self.measure_every}; expected 1 or more")
 
-    @classmethod
-    def preset(cls, name: str) -> LanguageConfig:
-        """Return the settings of a name: "small", these defaults."""
-        if name != "small":
-            raise DataError(f"no preset {name!r}; there is: small")
-        return cls()
-
-    @classmethod
-    def from_yaml(cls, path: str | Path) -> LanguageConfig:
-        """Read a file written by ``to_yaml`` or by hand; what it leaves out is as in "small".
-
-        Raises:
-            DataError: naming file, line and key, for a key that is none or a wrong value.
-        """
-        values, place = read_yaml(Path(path))
-        try:
-            start = cls.preset(str(values.pop("preset", "small")))
-        except DataError as error:
-            raise DataError(f"{place('preset')}: {error}") from None
-        return amend(start, values, place)
-
-    @classmethod
-    def from_plain(cls, values: Mapping[str, Any], *, name: str) -> LanguageConfig:
-        """Return the configuration of ``to_plain``; `name` is the file that complaints name."""
-        return amend(cls(), values, lambda key: f"{name}: {key}")
-
-    def amended(self, options: Iterable[str]) -> LanguageConfig:
-        """Return the configuration with options such as ``net.dim=96`` carried out.
-
-        Raises:
-            DataError: for a name that is none, or a value that does not fit.
-        """
-        return amend(self, read_options(options), lambda key: f"--set {key}")
-
     def with_text(self, path: str | Path) -> LanguageConfig:
         """Return the configuration with the text of a file."""
         return replace(self, text=replace(self.text, path=str(path)))
-
-    def to_plain(self) -> dict[str, Any]:
-        """Return nested dicts and lists of numbers and words, as JSON and YAML hold them."""
-        return plain(self)
-
-    def to_yaml(self, path: str | Path) -> None:
-        """Write every setting into a file that ``from_yaml`` reads."""
-        import yaml
-
-        text = yaml.safe_dump(self.to_plain(), sort_keys=False, default_flow_style=None)
-        Path(path).write_text(text, "utf-8")
 
     def build_model(self, vocabulary: int) -> LanguageModel | MaskedLanguageModel:
         """Return the untrained model.

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from companion.attention.gau_alpha import GAUAlphaConfig
 from companion.errors import DataError
 from companion.training import Recipe
-from companion.training.settings import amend, plain, read_options, read_yaml
+from companion.training.configuration import Configuration
 
 __all__ = ["CorpusConfig", "PretrainingConfig"]
-
-PRESETS = ("small", "base")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +54,7 @@ def small_recipe() -> Recipe:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PretrainingConfig:
+class PretrainingConfig(Configuration):
     """Text, measures and recipe of one run. The defaults learn a small text on a laptop.
 
     Args:
@@ -87,18 +84,19 @@ class PretrainingConfig:
             raise DataError(f"measure_every {self.measure_every}; expected 1 or more")
 
     @classmethod
-    def preset(cls, name: str) -> PretrainingConfig:
-        """Return the settings of a name: "small", these defaults; "base", the published ones.
+    def presets(cls) -> Mapping[str, Callable[[], PretrainingConfig]]:
+        """Return "small", these defaults, and "base", the published settings."""
+        return {"small": cls, "base": cls.base}
 
-        "base": 24 units of width 768, windows of 512 tokens, 512 of them a step in micro-batches of
-        128, the rate 1.76e-3. The published script counts micro-batches where it sets the rate
+    @classmethod
+    def base(cls) -> PretrainingConfig:
+        """Return the published settings.
+
+        24 units of width 768, windows of 512 tokens, 512 of them a step in micro-batches of 128,
+        the rate 1.76e-3. The published script counts micro-batches where it sets the rate
         (160,000, 640,000 and 1,280,000), four to a step; here steps are counted. It has no last
         step; this one ends where the rate has reached its last value. bf16 is ours.
         """
-        if name not in PRESETS:
-            raise DataError(f"no preset {name!r}; there is: {', '.join(PRESETS)}")
-        if name == "small":
-            return cls()
         recipe = Recipe(
             steps=320_000, batch=512, accumulate=4, rate=1.76e-3, decay="piecewise",
             milestones=(40_000, 160_000, 320_000), factors=(0.5, 0.1, 0.01), weight_decay=0.01,
@@ -106,28 +104,6 @@ class PretrainingConfig:
         )  # fmt: skip
         text = CorpusConfig(length=512, stride=256, vocabulary=12_000, held_out=0.001)
         return cls(text=text, net=GAUAlphaConfig(), measure_every=1000, recipe=recipe)
-
-    @classmethod
-    def from_yaml(cls, path: str | Path) -> PretrainingConfig:
-        """Read a file written by ``to_yaml`` or by hand; what it leaves out is as in "small".
-
-        Raises:
-            DataError: naming file, line and key, for a key that is none or a wrong value.
-        """
-        values, place = read_yaml(Path(path))
-        try:
-            start = cls.preset(str(values.pop("preset", "small")))
-        except DataError as error:
-            raise DataError(f"{place('preset')}: {error}") from None
-        return amend(start, values, place)
-
-    def amended(self, options: Iterable[str]) -> PretrainingConfig:
-        """Return the configuration with options such as ``net.dim=96`` carried out.
-
-        Raises:
-            DataError: for a name that is none, or a value that does not fit.
-        """
-        return amend(self, read_options(options), lambda key: f"--set {key}")
 
     def with_files(
         self,
@@ -140,14 +116,3 @@ class PretrainingConfig:
         given = {"path": text, "vocab": vocab, "words": words}
         paths = {name: str(path) for name, path in given.items() if path is not None}
         return replace(self, text=replace(self.text, **paths))
-
-    def to_plain(self) -> dict[str, Any]:
-        """Return nested dicts and lists of numbers and words, as JSON and YAML hold them."""
-        return plain(self)
-
-    def to_yaml(self, path: str | Path) -> None:
-        """Write every setting into a file that ``from_yaml`` reads."""
-        import yaml
-
-        text = yaml.safe_dump(self.to_plain(), sort_keys=False, default_flow_style=None)
-        Path(path).write_text(text, "utf-8")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from companion.diffusion.schedule import Schedule
 from companion.diffusion.unet import UNet
 from companion.errors import DataError
 from companion.training import Recipe
-from companion.training.settings import amend, plain, read_options, read_yaml
+from companion.training.configuration import Configuration
 
 __all__ = ["DataConfig", "DiffusionConfig", "LossConfig", "NetConfig", "ScheduleConfig"]
 
@@ -108,7 +108,7 @@ def digits_recipe() -> Recipe:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiffusionConfig:
+class DiffusionConfig(Configuration):
     """Images, schedule, net, loss and recipe of one run. The defaults train digits on a laptop.
 
     >>> config = DiffusionConfig().amended(["net.base=24", "recipe.rate=1e-3"])
@@ -151,41 +151,9 @@ class DiffusionConfig:
         )  # fmt: skip
 
     @classmethod
-    def preset(cls, name: str) -> DiffusionConfig:
-        """Return ``digits()`` or ``cifar10()`` by its name."""
-        presets = {"digits": cls.digits, "cifar10": cls.cifar10}
-        if name not in presets:
-            raise DataError(f"no preset {name!r}; there are: {', '.join(presets)}")
-        return presets[name]()
-
-    @classmethod
-    def from_yaml(cls, path: str | Path) -> DiffusionConfig:
-        """Read a file written by ``to_yaml`` or by hand; what it leaves out comes from a preset.
-
-        That preset is the one its key ``preset`` names, ``digits`` without such a key.
-
-        Raises:
-            DataError: naming file, line and key, for a key that is none or a wrong value.
-        """
-        values, place = read_yaml(Path(path))
-        try:
-            start = cls.preset(str(values.pop("preset", "digits")))
-        except DataError as error:
-            raise DataError(f"{place('preset')}: {error}") from None
-        return amend(start, values, place)
-
-    @classmethod
-    def from_plain(cls, values: Mapping[str, Any], *, name: str) -> DiffusionConfig:
-        """Return the configuration of ``to_plain``; `name` is the file that complaints name."""
-        return amend(cls(), values, lambda key: f"{name}: {key}")
-
-    def amended(self, options: Iterable[str]) -> DiffusionConfig:
-        """Return the configuration with options such as ``net.base=64`` carried out.
-
-        Raises:
-            DataError: for a name that is none, or a value that does not fit.
-        """
-        return amend(self, read_options(options), lambda key: f"--set {key}")
+    def presets(cls) -> Mapping[str, Callable[[], DiffusionConfig]]:
+        """Return ``digits`` and ``cifar10``."""
+        return {"digits": cls.digits, "cifar10": cls.cifar10}
 
     def with_data(self, path: str | Path) -> DiffusionConfig:
         """Return the configuration with its images at `path`: CIFAR-10 if it was, else a folder.
@@ -195,17 +163,6 @@ class DiffusionConfig:
         """
         source = "cifar10" if self.data.source == "cifar10" else "folder"
         return replace(self, data=replace(self.data, source=source, path=str(path)))
-
-    def to_plain(self) -> dict[str, Any]:
-        """Return nested dicts and lists of numbers and words, as JSON and YAML hold them."""
-        return plain(self)
-
-    def to_yaml(self, path: str | Path) -> None:
-        """Write every setting into a file that ``from_yaml`` reads."""
-        import yaml
-
-        text = yaml.safe_dump(self.to_plain(), sort_keys=False, default_flow_style=None)
-        Path(path).write_text(text, "utf-8")
 
     def build_net(self) -> UNet:
         """Return the untrained net.

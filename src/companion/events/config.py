@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from companion.attention import Architecture
 from companion.errors import DataError
 from companion.events.linker import EventLinker
 from companion.events.schema import Schema
 from companion.training import Recipe
-from companion.training.settings import amend, plain, read_options, read_yaml
+from companion.training.configuration import Configuration
 
 __all__ = ["LinkerConfig"]
 
@@ -25,7 +23,7 @@ def small_recipe() -> Recipe:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LinkerConfig:
+class LinkerConfig(Configuration):
     """Tokens, net and recipe of one run. The defaults learn the generated corpora on a laptop.
 
     Args:
@@ -70,40 +68,6 @@ class LinkerConfig:
                 raise DataError(f"{name} is {value}; expected at least 1")
         if not 0 <= self.dropout < 1:
             raise DataError(f"dropout is {self.dropout}; expected 0 <= dropout < 1")
-
-    @classmethod
-    def from_yaml(cls, path: str | Path) -> LinkerConfig:
-        """Read a file written by ``to_yaml`` or by hand; what it leaves out is the default.
-
-        Raises:
-            DataError: naming file, line and key, for a key that is none or a wrong value.
-        """
-        values, place = read_yaml(Path(path))
-        return amend(cls(), values, place)
-
-    @classmethod
-    def from_plain(cls, values: Mapping[str, Any], *, name: str) -> LinkerConfig:
-        """Return the configuration of ``to_plain``; `name` is the file that complaints name."""
-        return amend(cls(), values, lambda key: f"{name}: {key}")
-
-    def amended(self, options: Iterable[str]) -> LinkerConfig:
-        """Return the configuration with options such as ``net.dim=96`` carried out.
-
-        Raises:
-            DataError: for a name that is none, or a value that does not fit.
-        """
-        return amend(self, read_options(options), lambda key: f"--set {key}")
-
-    def to_plain(self) -> dict[str, Any]:
-        """Return nested dicts of numbers and words, as JSON and YAML hold them."""
-        return plain(self)
-
-    def to_yaml(self, path: str | Path) -> None:
-        """Write every setting into a file that ``from_yaml`` reads."""
-        import yaml
-
-        text = yaml.safe_dump(self.to_plain(), sort_keys=False, default_flow_style=None)
-        Path(path).write_text(text, "utf-8")
 
     def build_model(self, vocabulary: int, schema: Schema) -> EventLinker:
         """Return the untrained model.
