@@ -44,7 +44,9 @@ BANNED = {
     r"it is (?:well known|easy|clear)|(?:easy|clear) to see|as we all know": "",
     r"colors?|gray|behavior|center(?:ed|s)?|modeling|favor|neighbors?|labor|analyze": "grey, our",
     r"(?:normal|optim|organ|general|initial|regular|real)iz(?:e|ed|es|er|ing|ation)": "-ise",
-    r"learnt|per cent|warmup|datasets?|mini-batch(?:es)?|step size|Gramian": "learned, warm-up, data set",
+    r"learnt|per cent|warmup|datasets?|mini-batch(?:es)?|step size|Gramian": (
+        "learned, warm-up, data set"
+    ),
     r"step length|lean (?:version|pointer)|skip connections?": "learning rate, efficient, path",
 }
 QUOTED = re.compile(

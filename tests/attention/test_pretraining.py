@@ -281,7 +281,10 @@ def test_interrupted_it_saves_and_says_so(
 @pytest.mark.parametrize(
     ("call", "complaint"),
     [
-        (["pretrain", "--out", "{tmp}", "--preset", "huge"], "no preset 'huge'; there are: small, base"),
+        (
+            ["pretrain", "--out", "{tmp}", "--preset", "huge"],
+            "no preset 'huge'; there are: small, base",
+        ),
         (["pretrain", "--out", "{tmp}", "--preset", "small", "--config", "x"], "both given"),
         (["pretrain", "--out", "{tmp}", "--set", "net.dmi=2"], "the nearest known key is net.dim"),
         (["pretrain", "--out", "{tmp}", "--vocab", "{tmp}/no"], "{tmp}/no cannot be read"),
