@@ -135,6 +135,7 @@ def test_a_chapter_that_is_mentioned_is_linked(name: str) -> None:
     mentioned = {int(number) for number in re.findall(r"\b[Cc]hapter (\d)\b", TEXTS[name])}
     assert mentioned - linked(TEXTS[name]) == set()
     assert "{ref}`chapter" not in TEXTS[name]  # one way to link a chapter: {doc}
+    assert not re.search(r"\(\{eq\}`[^`]*`\)", TEXTS[name])  # a number has brackets of its own
 
 
 @pytest.mark.parametrize("name", LEANS)
