@@ -26,7 +26,7 @@ from notebooks import ROOT, Stop
 
 from companion.grading.gradebook import Gradebook
 
-KEPT = ("book", "_config.yml", "tools")  # what a site is built from
+KEPT = ("benchmarks", "book", "_config.yml", "tools")  # what a site is built from
 CONFIG = '''"""nbgrader's settings for this course; run `nbgrader formgrader` in this folder."""
 
 from pathlib import Path
