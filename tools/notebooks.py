@@ -16,6 +16,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 from jupytext.myst import myst_to_notebook
+from launch import start_cells
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
@@ -49,6 +50,7 @@ def read_text(path: Path) -> NotebookNode:
     notebook.metadata["language_info"] = dict(LANGUAGE)
     for position, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{position + 1:03d}"
+    notebook.cells[:0] = start_cells(path)
     return notebook
 
 
@@ -64,6 +66,9 @@ def cell_line(path: Path, position: int, *, within: int = 1) -> int:
     """Return the line of `path` that holds line `within` of a cell (both count from 1)."""
     lines = path.read_text("utf-8").splitlines()
     notebook = myst_to_notebook("\n".join(lines) + "\n", add_source_map=True)
+    position -= len(start_cells(path))
+    if position < 0:
+        return 1  # the start-up cell stands in no text
     start = notebook.metadata["source_map"][position]
     source = notebook.cells[position].source.splitlines()
     while source and start < len(lines) and lines[start] != source[0]:
