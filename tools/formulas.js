@@ -7,9 +7,10 @@ MathJax._.a11y["assistive-mml"].AssistiveMmlHandler(handler);
 const visitor = new MathJax._.core.MmlTree.SerializedMmlVisitor.SerializedMmlVisitor();
 
 // An error is thrown, not drawn, and without noundefined an unknown macro is one. No package that
-// defines macros: what one formula means must not depend on those drawn before it.
+// defines macros (what one formula means must not depend on those drawn before it), nor braket, which
+// makes another sign of \|.
 const input = new MathJax._.input.tex_ts.TeX({
-  packages: ["base", "ams", "boldsymbol", "braket", "cancel", "color", "enclose", "html"],
+  packages: ["base", "ams", "boldsymbol", "cancel", "html"],
   formatError: (jax, error) => { throw error; },
 });
 const fontURL = "mathjax"; // seen from the folder of the style sheet

@@ -1,14 +1,8 @@
-"""A Sphinx extension: every file a page needs is served by the book itself, and nothing else is.
-
-MathJax comes out of the installed package sphinx-mathjax-offline (only the parts the book uses);
-what no page loads is left out.
-"""
+"""A Sphinx extension: what no page loads is left out of the site."""
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +11,6 @@ from sphinx.errors import ExtensionError
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-MATHJAX_PARTS = ("tex-chtml.js", "output/chtml/fonts/woff-v2", "input/tex/extensions")
 # 1.5 MB of script to draw a dozen icons, which the theme's style sheet has as a font of 0.2 MB; and
 # the index of the search, which grows with the book and is needed only to search as you type.
 ICONS = ("fontawesome.js",)
@@ -32,28 +25,6 @@ UNUSED = (
     "*webpack-macros.html",
     ".gitignore",
 )
-
-
-def mathjax_folder() -> Path:
-    """The folder of MathJax inside the package sphinx-mathjax-offline, which is not imported."""
-    spec = importlib.util.find_spec("sphinx-mathjax-offline")
-    if spec is None or spec.origin is None:
-        raise ExtensionError(
-            "MathJax is missing; run `make setup` (package sphinx-mathjax-offline)"
-        )
-    return Path(spec.origin).parent / "static" / "mathjax"
-
-
-def copy_mathjax(static: Path) -> None:
-    """Copy the parts of MathJax that the book uses below `static`."""
-    source = mathjax_folder()
-    for part in MATHJAX_PARTS:
-        target = static / "mathjax" / part
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if (source / part).is_dir():
-            shutil.copytree(source / part, target, dirs_exist_ok=True)
-        else:
-            shutil.copyfile(source / part, target)
 
 
 def drop_unused(static: Path) -> None:
@@ -84,7 +55,6 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     if error is not None or app.builder.format != "html":
         return
     site = Path(app.outdir)
-    copy_mathjax(site / "_static")
     drop_unused(site / "_static")
     drop_scripts(site)
 

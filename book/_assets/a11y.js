@@ -21,9 +21,6 @@
       }
     });
   }
-  window.addEventListener("load", function () {
-    var maths = window.MathJax && window.MathJax.startup && window.MathJax.startup.promise;
-    Promise.resolve(maths).then(reachable);
-  });
+  reachable();
   window.addEventListener("resize", reachable);
 })();

@@ -74,10 +74,9 @@ class Visit:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 
     def settle(self) -> None:
-        """Wait until formulas are drawn and explorables react."""
+        """Wait until fonts are there and explorables react."""
         self.page.evaluate(
             """async () => {
-                if (window.MathJax?.startup?.promise) await MathJax.startup.promise;
                 if (typeof Explore !== "undefined") await Explore.ready;
                 await document.fonts.ready;
             }"""

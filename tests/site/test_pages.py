@@ -7,11 +7,17 @@ from axe_playwright_python.sync_playwright import Axe
 axe = Axe()
 
 UNDRAWN = """() => [...document.querySelectorAll("span.math, div.math")]
-    .filter(box => !box.querySelector("mjx-container"))
+    .filter(box => !box.querySelector("mjx-math[aria-hidden] + mjx-assistive-mml > math"))
     .map(box => box.textContent.slice(0, 80))"""
 
-BROKEN = """() => [...document.querySelectorAll("mjx-merror, [data-mjx-error]")]
-    .map(box => box.dataset.mjxError || box.textContent.slice(0, 80))"""
+# A glyph that the style sheet does not know has no content.
+BLANK = """() => [...document.querySelectorAll("mjx-c")]
+    .filter(glyph => getComputedStyle(glyph, "::before").content === "none")
+    .map(glyph => glyph.className)"""
+
+FONTS = (
+    """() => [...document.fonts].filter(font => font.status === "error").map(font => font.family)"""
+)
 
 RAW = r"""() => {
     const found = [];
@@ -46,7 +52,15 @@ def test_transfers_less_than_1_2_megabytes(visit):
 
 def test_every_formula_is_drawn(visit):
     assert visit.page.evaluate(UNDRAWN) == []
-    assert visit.page.evaluate(BROKEN) == []
+    assert visit.page.evaluate(BLANK) == []
+    assert visit.page.evaluate(FONTS) == []
+    assert visit.page.locator("mjx-merror").count() == 0
+
+
+def test_no_script_draws_formulas(visit):
+    scripts = "[...document.scripts].map(script => script.src + script.text)"
+    assert [text for text in visit.page.evaluate(scripts) if "mathjax" in text.lower()] == []
+    assert visit.page.evaluate("window.MathJax") is None
 
 
 def test_no_markup_is_left_in_the_text(visit):
