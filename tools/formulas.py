@@ -8,12 +8,16 @@ True
 
 from __future__ import annotations
 
+import base64
 import importlib
 import importlib.util
+import io
 import json
 import re
 from pathlib import Path
 from typing import Any, Literal
+
+from fontTools import subset
 
 PARTS = (
     "loader.js",
@@ -61,12 +65,33 @@ def open_v8() -> Any:
         raise FormulaError("V8 is missing; run `make setup` (package mini-racer)") from None
 
 
+def shown(sheet: str) -> set[int]:
+    """The code points that a style sheet puts on the page."""
+    texts = re.findall(r'content: "((?:[^"\\]|\\.)*)"', sheet)
+    escaped = {int(code, 16) for text in texts for code in re.findall(r"\\([0-9A-F]{2,5})", text)}
+    return escaped | {ord(text[-1]) for text in texts if len(text.lstrip("\\")) == 1}
+
+
+def cut_font(path: Path, characters: set[int]) -> bytes:
+    """A font of MathJax with the glyphs of these characters only, as WOFF."""
+    options = subset.Options(flavor="woff", layout_features=[], notdef_outline=True)
+    options.drop_tables += ["FFTM"]  # when FontForge saved it
+    font = subset.load_font(str(path), options)
+    cutter = subset.Subsetter(options)
+    cutter.populate(unicodes=characters)
+    cutter.subset(font)
+    file = io.BytesIO()
+    subset.save_font(font, file, options)
+    return file.getvalue()
+
+
 class Typesetter:
     """MathJax in V8. What was drawn once is kept; close it, or Python does not end."""
 
     def __init__(self) -> None:
         folder = mathjax_folder()
         self._v8 = open_v8()
+        self._fonts = folder / "output/chtml/fonts/woff-v2"
         self._drawn: dict[tuple[str, str, bool], str] = {}
         self._v8.eval(GLOBALS)
         for part in PARTS:
@@ -104,21 +129,21 @@ class Typesetter:
         """A formula as the element <math>. Raises FormulaError as `chtml` does."""
         return self._draw("mathml", tex, display)
 
-    def fonts(self) -> dict[str, str]:
-        """The families that all formulas drawn so far use, each with the name of its file."""
-        faces = dict(FACE.findall(self._v8.eval("style()")))
-        return {family: Path(url).name for family, url in faces.items() if family in self._used()}
-
-    def _used(self) -> set[str]:
-        drawn = "".join(html for (kind, *_), html in self._drawn.items() if kind == "chtml")
-        names = set(re.findall(r"\bTEX-[\w-]+", drawn))
-        used = ALWAYS | {
-            family for name, family in FAMILY.findall(self._v8.eval("style()")) if name in names
-        }
-        return used | STRETCHED if "<mjx-stretchy-" in drawn else used
-
     def style(self) -> str:
-        """The style sheet of everything drawn so far. Its fonts lie in `mathjax/` beside it."""
-        used = self._used()
-        sheet = FACE.sub(lambda m: m[0] if m[1] in used else "", self._v8.eval("style()"))
-        return sheet + SCALE
+        """The style sheet of everything drawn so far, with the glyphs that it shows in it."""
+        sheet = self._v8.eval("style()")
+        drawn = "".join(html for (kind, *_), html in self._drawn.items() if kind == "chtml")
+        classes = set(re.findall(r"\bTEX-[\w-]+", drawn))
+        used = ALWAYS | {family for name, family in FAMILY.findall(sheet) if name in classes}
+        if "<mjx-stretchy-" in drawn:
+            used |= STRETCHED
+        characters = shown(sheet)
+
+        def embed(face: re.Match[str]) -> str:
+            family, name = face[1], Path(face[2]).name
+            if family not in used:
+                return ""
+            data = base64.b64encode(cut_font(self._fonts / name, characters)).decode()
+            return face[0].replace(face[2], f"data:font/woff;base64,{data}")
+
+        return FACE.sub(embed, sheet) + SCALE

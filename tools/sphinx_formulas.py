@@ -1,7 +1,8 @@
 """A Sphinx extension: formulas are drawn when the book is built, and no page needs a script.
 
-The pages share one style sheet, `_static/formulas.css`, and the fonts below `_static/mathjax/`.
-Both are complete only when the last page is written, so they are made at the end.
+The pages share one style sheet, `_static/formulas.css`, with the glyphs in it, so that a formula is
+there with the first paint, and from a folder as well. It is complete only when the last page is
+written, so it is made at the end.
 """
 
 from __future__ import annotations
@@ -9,24 +10,25 @@ from __future__ import annotations
 import hashlib
 import html
 import re
-import shutil
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from docutils import nodes
-from formulas import FormulaError, Typesetter, mathjax_folder
+from formulas import FormulaError, Typesetter
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
+from sphinx_symbols import Notation
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.writers.html5 import HTML5Translator
 
 SHEET = "formulas.css"
-LINK = re.compile(rf'<link [^>]*href="(?P<static>[^"]*){re.escape(SHEET)}(?:\?v=\w+)?"[^>]*>')
-PRELOADED = ("MJXTEX", "MJXTEX-I", "MJXZERO")  # the families that nearly every formula needs
+# Readers of a screen need no classes, and what they do not need does not travel.
+HIDDEN = re.compile(r"<mjx-assistive-mml.*</mjx-assistive-mml>", re.DOTALL)
+SYMBOL = re.compile(r' class="sym-\d+"')
 log = logging.getLogger(__name__)
 
 
@@ -51,6 +53,9 @@ def display_tex(node: nodes.math_block) -> str:
 class Formulas:
     """What draws the formulas of one build."""
 
+    def __init__(self) -> None:
+        self.notation = Notation()
+
     @cached_property
     def typesetter(self) -> Typesetter:
         """MathJax, started by the first formula."""
@@ -59,20 +64,23 @@ class Formulas:
         except FormulaError as error:
             raise ExtensionError(str(error)) from None
 
-    def draw(self, node: nodes.Element, tex: str, *, display: bool) -> str:
+    def draw(self, page: str, node: nodes.Element, tex: str, *, display: bool) -> str:
         """The HTML of a formula; where TeX finds a mistake, a warning with page and line."""
         try:
-            return self.typesetter.chtml(tex.strip(), display=display)
+            drawn = self.typesetter.chtml(self.notation.mark(page, tex.strip()), display=display)
         except FormulaError as error:
             # A title is drawn again in tables of contents, where nothing knows its line.
             if (known := place(node)) is not None:
                 log.warning("formula: %s", error, location=known)
             return f"<code>{html.escape(tex)}</code>"
+        return HIDDEN.sub(lambda mathml: SYMBOL.sub("", mathml[0]), drawn)
 
     def visit_inline(self, translator: HTML5Translator, node: nodes.math) -> NoReturn:
         """Write a formula within a line."""
         start = translator.starttag(node, "span", "", CLASS="math notranslate nohighlight")
-        translator.body.append(start + self.draw(node, node.astext(), display=False) + "</span>")
+        page = translator.builder.current_docname
+        drawn = self.draw(page, node, node.astext(), display=False)
+        translator.body.append(f"{start}{drawn}</span>")
         raise nodes.SkipNode
 
     def visit_display(self, translator: HTML5Translator, node: nodes.math_block) -> NoReturn:
@@ -84,7 +92,8 @@ class Formulas:
             translator.body.append(f'<span class="eqno">({number})')
             translator.add_permalink_ref(node, "Link to this equation")
             translator.body.append("</span>")
-        translator.body.append(self.draw(node, display_tex(node), display=True) + "</div>\n")
+        page = translator.builder.current_docname
+        translator.body.append(self.draw(page, node, display_tex(node), display=True) + "</div>\n")
         raise nodes.SkipNode
 
     def finish(self, app: Sphinx, error: Exception | None) -> None:
@@ -93,38 +102,29 @@ class Formulas:
             return
         with self.typesetter:
             if error is None and app.builder.format == "html":
-                write_style(Path(app.outdir), self.typesetter)
+                names = self.notation.write(app)  # draws formulas, so before the style sheet
+                static = Path(app.outdir) / "_static"
+                (static / SHEET).write_text(self.typesetter.style(), encoding="utf-8")
+                stamp(Path(app.outdir), [SHEET, *names])
 
 
-def write_style(site: Path, typesetter: Typesetter) -> None:
-    """Write the style sheet of all formulas and its fonts, and make the pages ask for them.
+def stamp(site: Path, names: list[str]) -> None:
+    """Give the addresses of files below _static a mark of what is in them.
 
-    The address of the style sheet changes with what is in it, so that no reader sees a new page
-    with an old one; the fonts of nearly every formula are asked for before it has come.
+    So no reader sees a new page with an old style sheet. Sphinx does it for files that are there
+    before the pages.
     """
-    static, fonts = site / "_static", typesetter.fonts()
-    (static / "mathjax").mkdir(parents=True, exist_ok=True)
-    for name in fonts.values():
-        source = mathjax_folder() / "output/chtml/fonts/woff-v2" / name
-        shutil.copyfile(source, static / "mathjax" / name)
-    style = typesetter.style()
-    (static / SHEET).write_text(style, encoding="utf-8")
-    version = hashlib.sha256(style.encode()).hexdigest()[:8]
-
-    def link(match: re.Match[str]) -> str:
-        folder = match["static"]
-        font = '<link rel="preload" as="font" type="font/woff" crossorigin href="{}mathjax/{}" />'
-        early = [font.format(folder, fonts[family]) for family in PRELOADED if family in fonts]
-        sheet = f'<link rel="stylesheet" type="text/css" href="{folder}{SHEET}?v={version}" />'
-        return "\n    ".join([*early, sheet])
-
+    marks = {
+        name: hashlib.sha256((site / "_static" / name).read_bytes()).hexdigest()[:8]
+        for name in names
+    }
+    address = re.compile(rf'_static/({"|".join(map(re.escape, names))})(?=")')
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
-        if "<mjx-container" in text:
-            linked, count = LINK.subn(link, text)
-            if count != 1:
-                raise ExtensionError(f"{page.name}: {count} links to {SHEET}, expected 1")
-            page.write_text(linked, encoding="utf-8")
+        stamped = address.sub(lambda found: f"{found[0]}?v={marks[found[1]]}", text)
+        if "<mjx-container" in text and f"{SHEET}?v=" not in stamped:
+            raise ExtensionError(f"{page.name}: {SHEET} is asked for in a way that is not known")
+        page.write_text(stamped, encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -134,6 +134,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
         "drawn", (formulas.visit_inline, None), (formulas.visit_display, None)
     )
     app.add_css_file(SHEET)
+    app.connect("env-check-consistency", formulas.notation.load)
+    app.connect("html-page-context", formulas.notation.ask)
     app.connect("build-finished", formulas.finish)
     # Pages written by other processes would be missing in the style sheet.
     return {"parallel_read_safe": True, "parallel_write_safe": False}
