@@ -1,7 +1,7 @@
 """The longest chapters on a slow machine: formulas are there with the first paint, nothing shifts.
 
-Chromium, its processor slowed down four times, an empty cache. Other processes of the machine slow it
-down as well, so the best of three loads counts.
+Chromium, its processor slowed down four times, an empty cache. Other processes of the machine slow
+it down as well, so the best of three loads counts.
 """
 
 from __future__ import annotations
@@ -28,13 +28,16 @@ PAINTED = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
 SCROLL = """async () => {
     const frame = () => new Promise(requestAnimationFrame);
     const end = document.documentElement.scrollHeight;
-    for (let y = 0; y < end; y += innerHeight) { scrollTo({ top: y, behavior: "instant" }); await frame(); }
+    for (let y = 0; y < end; y += innerHeight) {
+        scrollTo({ top: y, behavior: "instant" });
+        await frame();
+    }
     await new Promise(done => setTimeout(done, 200));
 }"""
 SIZELESS = """() => [...document.querySelectorAll("article mjx-math")]
     .filter(formula => formula.checkVisibility())
-    .filter(formula => !formula.getBoundingClientRect().width || !formula.getBoundingClientRect().height)
-    .map(formula => formula.nextElementSibling.textContent)"""
+    .map(formula => [formula.getBoundingClientRect(), formula.nextElementSibling.textContent])
+    .filter(([box]) => !box.width || !box.height).map(([, text]) => text)"""
 
 
 @dataclass(frozen=True)
