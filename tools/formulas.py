@@ -143,7 +143,10 @@ class Typesetter:
             family, name = face[1], Path(face[2]).name
             if family not in used:
                 return ""
-            data = base64.b64encode(cut_font(self._fonts / name, characters)).decode()
+            font = self._fonts / name
+            # The font of no height has no glyphs to lose; without its one, browsers refuse it.
+            cut = font.read_bytes() if family == "MJXZERO" else cut_font(font, characters)
+            data = base64.b64encode(cut).decode()
             return face[0].replace(face[2], f"data:font/woff;base64,{data}")
 
         return FACE.sub(embed, sheet) + SCALE

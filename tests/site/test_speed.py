@@ -12,6 +12,8 @@ import pytest
 
 SLOWDOWN = 4
 LOADS = 3
+LIMIT = 1.5  # seconds until formulas are painted
+SHIFT = 0.1  # of the window, all shifts together
 # Notes shifts of the layout, and the first frame in which a formula of the article has a size.
 WATCH = """
 window.shifted = 0;
@@ -49,6 +51,11 @@ class Load:
     shifted: float
     sizeless: list[str]
 
+    @property
+    def seconds(self) -> float:
+        """Until something is painted and the first formula has its size."""
+        return max(self.painted, self.drawn)
+
 
 def load(browser, address: str) -> Load:
     """Open a page, scroll to its end, and measure."""
@@ -75,17 +82,14 @@ def largest(site, count: int) -> list[str]:
 @pytest.mark.parametrize("rank", [1, 2, 3])
 def test_formulas_are_there_with_the_first_paint(browser, site, rank):
     name = largest(site, rank)[-1]
-    loads: list[Load] = []
-    while len(loads) < LOADS:
+    loads = [load(browser, site.address + name)]
+    while len(loads) < LOADS and not (loads[-1].seconds < LIMIT and loads[-1].shifted < SHIFT):
         loads.append(load(browser, site.address + name))
-        best = min(loads, key=lambda one: max(one.painted, one.drawn))
-        if max(best.painted, best.drawn) < 1.5 and best.shifted < 0.1:
-            break
+    best = min(loads, key=lambda one: one.seconds)
     print(
         f"{name}: first paint {best.painted:.2f} s, formulas {best.drawn:.2f} s, "
         f"shifted {best.shifted:.3f}, best of {len(loads)}"
     )
     assert best.sizeless == []
-    assert best.shifted < 0.1
-    assert best.painted < 1.5
-    assert best.drawn < 1.5
+    assert best.shifted < SHIFT
+    assert best.seconds < LIMIT
