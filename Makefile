@@ -53,7 +53,7 @@ bench: $(READY)  ## time this package beside its peers, into benchmarks/results/
 class: $(READY)  ## exercises for a class, without solutions, and nbgrader's course folder: _build/class
 	@$(BIN)/python tools/classroom.py
 
-formats: site  ## the book to take along, with checksums: _build/formats (ONLY=site|notebooks for one)
+formats: site  ## the book to take along, with checksums: _build/formats (ONLY=site|notebooks|epub|pdf)
 	@$(BIN)/python tools/formats.py $(ONLY)
 
 lock: $(READY)  ## resolve requirements.txt anew into constraints.txt

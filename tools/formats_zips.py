@@ -55,6 +55,8 @@ The package companion, which the notebooks import, lies in src/companion; the re
 their tables are drawn from lie in benchmarks/results. The code is under the MIT licence (LICENSE),
 text and figures under CC BY 4.0 (LICENSE-TEXT).
 """
+# A browser refuses to fetch a font ahead of its style sheet from a folder.
+FONT_AHEAD = re.compile(r'\s*<link rel="preload" as="font"[^>]*>')
 # The search shows a few words of each page that it finds, and fetches the page for them; from a
 # folder a browser refuses that. So the pages' texts come with the search, as a script.
 ANSWER = """(() => {
@@ -119,8 +121,11 @@ class SearchText(HTMLParser):
 def write_site(site: Path, root: Path, target: Path) -> None:
     """Write the zip of the built `site`, which opens by a double click on start.html."""
     files: dict[str, str | bytes] = {**folder_files(site, f"{SITE}/pages")}
-    names = page_names(site)
-    texts = {name: SearchText((site / name).read_text(encoding="utf-8")).text for name in names}
+    texts: dict[str, str] = {}
+    for name in page_names(site):
+        page = (site / name).read_text(encoding="utf-8")
+        files[f"{SITE}/pages/{name}"] = FONT_AHEAD.sub("", page)
+        texts[name] = SearchText(page).text
     search = (site / "search.html").read_text(encoding="utf-8")
     script = '<script src="_static/texts.js"></script>'
     files[f"{SITE}/pages/search.html"] = search.replace("<head>", f"<head>\n{script}", 1)
@@ -131,7 +136,7 @@ def write_site(site: Path, root: Path, target: Path) -> None:
     write_zip(target, files)
 
 
-def write_notebooks(root: Path, target: Path) -> None:
+def write_notebooks(_site: Path, root: Path, target: Path) -> None:
     """Write the zip of the executed notebooks, the package, and what installs both."""
     files: dict[str, str | bytes] = {}
     for part in PARTS:

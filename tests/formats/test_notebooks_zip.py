@@ -18,14 +18,14 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("notebooks")
-    load_tool("formats_zips").write_notebooks(ROOT, folder / "all.zip")
+    load_tool("formats_zips").write_notebooks(ROOT, ROOT, folder / "all.zip")
     with zipfile.ZipFile(folder / "all.zip") as opened:
         opened.extractall(folder)
     return folder / "taken-apart-notebooks"
 
 
 def test_every_notebook_is_there_with_its_outputs(unpacked):
-    names = {path.relative_to(ROOT).as_posix() for path in (ROOT / "book").glob("*/*.ipynb")}
+    names = {path.relative_to(ROOT).as_posix() for path in (ROOT / "book").rglob("[!.]*.ipynb")}
     found = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*.ipynb")}
     assert found == names
     for name in found:
