@@ -8,6 +8,7 @@ notebooks.py check              compare the two trees and judge every notebook; 
 import argparse
 import os
 import re
+import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+import status
 from jupytext.myst import myst_to_notebook
 from launch import start_cells
 from nbclient import NotebookClient
@@ -153,13 +155,21 @@ def write(names: list[str], root: Path, make: Callable[[Path, Path], NotebookNod
     complaints = 0
     for name in select(names, root):
         text, book = root / "text" / f"{name}.md", root / "book" / f"{name}.ipynb"
-        started = time.perf_counter()
+        started, before = time.perf_counter(), kernel_seconds()
         notebook = make(text, book)
         changed = replace(book, nbformat.writes(notebook) + "\n")
         seconds = time.perf_counter() - started
         print(f"{seconds:6.1f} s  book/{name}.ipynb{'' if changed else '  unchanged'}", flush=True)
+        if make is execute and (changed or name not in status.read(root).get("notebooks", {})):
+            status.record_notebook(root, name, kernel_seconds() - before)
         complaints += report(name, root)
     return complaints
+
+
+def kernel_seconds() -> float:
+    """Return the processor seconds of all kernels that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def select(names: list[str], root: Path) -> list[str]:

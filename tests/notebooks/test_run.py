@@ -1,5 +1,6 @@
 """Texts become notebooks: the same bytes twice, in one step, or not at all."""
 
+import json
 import shutil
 from pathlib import Path
 from types import ModuleType
@@ -27,6 +28,8 @@ def test_executing_again_gives_the_same_bytes(
     assert tool.main(["run"], tree) == 0
     assert capsys.readouterr().out.endswith(" s  book/attic/good.ipynb  unchanged\n")
     assert book.read_bytes() == stored
+    recorded = json.loads((tree / "book" / "status.json").read_text("utf-8"))
+    assert 0.1 < recorded["notebooks"]["attic/good"]["processor_s"] < 60
 
     book.unlink()
     assert tool.main(["run", "attic"], tree) == 0
