@@ -121,6 +121,15 @@ def test_tests_are_counted_by_tree():
     }  # fmt: skip
 
 
+def test_symbols_in_plain_text_and_as_words():
+    tex = r"\bar\beta_t, \operatorname{relu}^2(x) \in \mathbb R^d"
+    assert load_tool("plain_tex").plain(tex) == "β̄ₜ, relu²(x) ∈ R^d"
+    words = load_tool("search_words")
+    assert words.split(tex)[:3] == ["bar", "beta", "t"]
+    assert words.split("GAU-α, Désidéri") == ["GAU", "alpha", "Desideri"]
+    assert words.findable("β̄ₜ") == "β̄ₜ (beta bar)"
+
+
 def test_every_text_has_a_recorded_run():
     recorded = json.loads((ROOT / "book" / "status.json").read_text("utf-8"))
     texts = {

@@ -31,10 +31,15 @@ def _script(table: dict[str, str], sign: str, body: str) -> str:
     return sign + body
 
 
+def _known(found: re.Match[str]) -> str:
+    name: str = found[1]
+    return COMMANDS.get(name, name)
+
+
 def plain(tex: str) -> str:
     r"""Return the formula in plain text.
 
-    >>> plain(r"\\bar\\beta_t, \\operatorname{relu}^2(x) \\in \\mathbb R^d")
+    >>> plain(r"\bar\beta_t, \operatorname{relu}^2(x) \in \mathbb R^d")
     'β̄ₜ, relu²(x) ∈ R^d'
     """
     text = re.sub(rf"\\(?:{'|'.join(DROPPED)})(?![a-zA-Z])\s*", "", tex)
@@ -42,8 +47,7 @@ def plain(tex: str) -> str:
     for name, mark in ACCENTS.items():
         body = rf"\\{name}\s*(?:\{{(\\?\w+)\}}|(\\[a-zA-Z]+|\w))"
         text = re.sub(body, lambda found, mark=mark: f"{found[1] or found[2]} {mark}", text)
-    known = lambda found: COMMANDS.get(found[1], found[1])  # noqa: E731  (one expression)
-    text = re.sub(r"\\([a-zA-Z]+|.)", known, text).replace(" \u0304", "\u0304")
+    text = re.sub(r"\\([a-zA-Z]+|.)", _known, text).replace(" \u0304", "\u0304")
     for mark in MARKS:
         text = text.replace(f" {mark}", mark)
     for table, sign in ((RAISED, "^"), (LOWERED, "_")):

@@ -40,7 +40,8 @@ def split(text: str) -> list[str]:
     said = "".join(SPOKEN.get(sign, sign) for sign in unicodedata.normalize("NFC", text))
     plain = unicodedata.normalize("NFKD", said)
     bare = "".join(sign for sign in plain if not unicodedata.category(sign).startswith("M"))
-    return [TEX.get(word, word) for word in re.findall(r"\w+", INDEXED.sub(r"\1 ", bare))]
+    words: list[str] = re.findall(r"\w+", INDEXED.sub(r"\1 ", bare))
+    return [TEX.get(word, word) for word in words]
 
 
 def findable(name: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from docutils import nodes
 from plain_tex import plain
@@ -40,12 +40,12 @@ class Places(Domain):
 
     name = "book"
     label = "Places of the book"
-    object_types: ClassVar = {
+    object_types: dict[str, ObjType] = {  # noqa: RUF012  (as Sphinx declares it)
         "symbol": ObjType("symbol"),
         "equation": ObjType("equation"),
         "source": ObjType("source"),
     }
-    initial_data: ClassVar = {"symbols": {}}
+    initial_data: dict = {"symbols": {}}  # noqa: RUF012
 
     def clear_doc(self, docname: str) -> None:
         """Forget the symbols of a page."""
