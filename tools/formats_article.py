@@ -20,9 +20,11 @@ from bs4 import BeautifulSoup, Tag
 from formats_book import Chapter
 
 ARTICLE = re.compile(r"<article\b.*</article>", re.DOTALL)
-# A drawn formula, with its MathML in it. They are most of a page, and parsing them helps nobody.
+# A drawn formula, with its MathML in it, and code with its colours: most of a page, and nothing in
+# them changes, so they are kept aside while the rest is parsed.
 FORMULA = re.compile(r"<mjx-container\b.*?(<math\b.*?</math>).*?</mjx-container>", re.DOTALL)
 PLACE = re.compile(r"<mjx-container>(\d+)</mjx-container>")
+CODE = re.compile(r"<pre>(.*?)</pre>", re.DOTALL)
 TAG = re.compile(r"<[^>]*>")
 # Nobody can press, type or unfold on paper.
 SCREEN = (
@@ -59,10 +61,12 @@ class Article:
     title: str
     body: Tag
     formulas: Sequence[re.Match[str]]  # of FORMULA; `body` holds their numbers in PLACE
+    code: Sequence[str]  # what stands in each <pre>; `body` holds their numbers
 
     def text(self, formula: Callable[[re.Match[str]], str]) -> str:
         """Return the content as XHTML, each formula as `formula` writes what the site drew."""
         content = self.body.decode_contents(formatter="minimal")
+        content = CODE.sub(lambda place: f"<pre>{self.code[int(place[1])]}</pre>", content)
         return PLACE.sub(lambda place: formula(self.formulas[int(place[1])]), content)
 
 
@@ -75,12 +79,18 @@ def read_article(site: Path, chapter: Chapter) -> Article:
         )
     found = ARTICLE.search(page.read_text(encoding="utf-8"))
     formulas: list[re.Match[str]] = []
+    code: list[str] = []
 
-    def keep(formula: re.Match[str]) -> str:
+    def keep_formula(formula: re.Match[str]) -> str:
         formulas.append(formula)
         return f"<mjx-container>{len(formulas) - 1}</mjx-container>"
 
-    soup = BeautifulSoup(FORMULA.sub(keep, found[0]) if found else "", "html.parser")
+    def keep_code(block: re.Match[str]) -> str:
+        code.append(block[1])
+        return f"<pre>{len(code) - 1}</pre>"
+
+    text = CODE.sub(keep_code, FORMULA.sub(keep_formula, found[0] if found else ""))
+    soup = BeautifulSoup(text, "html.parser")
     body, heading = soup.article, soup.h1
     if body is None or heading is None:
         raise ArticleError(f"{chapter.name}.html: has no article with a heading")
@@ -97,7 +107,7 @@ def read_article(site: Path, chapter: Chapter) -> Article:
     if chapter.title is not None:
         heading.string = chapter.title  # with its number
     title = PLACE.sub(lambda place: TAG.sub("", formulas[int(place[1])][1]), str(heading))
-    return Article(chapter, unescape(" ".join(TAG.sub("", title).split())), body, formulas)
+    return Article(chapter, unescape(" ".join(TAG.sub("", title).split())), body, formulas, code)
 
 
 def set_pictures(body: Tag) -> None:

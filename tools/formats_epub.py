@@ -183,7 +183,7 @@ def read_picture(path: Path) -> bytes:
         return path.read_bytes()
     written = io.BytesIO()
     with Image.open(path) as picture:
-        picture.save(written, "PNG", optimize=True)
+        picture.save(written, "PNG")
     return written.getvalue()
 
 
