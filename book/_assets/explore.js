@@ -82,6 +82,11 @@ const Explore = (() => {
     const panel = figure.querySelector(".explorable-knobs");
     const inputs = [...panel.querySelectorAll("input")];
     const readouts = figure.querySelector(".explorable-readouts");
+    // What the picture shows now describes it. Its lines are announced; a table, whose numbers
+    // would come without their heads, is there to be read.
+    readouts.id = `${figure.id}-readouts`;
+    figure.querySelector(".explorable-svg").setAttribute("aria-describedby", `${figure.id}-about ${readouts.id}`);
+    for (const table of readouts.querySelectorAll("table")) table.setAttribute("aria-live", "off");
     let calm;
     return {
       inputs,

@@ -5,10 +5,41 @@ from __future__ import annotations
 import pytest
 
 FIGURE = "figure.explorable"
-STATE = """figure => [
-    figure.querySelector("svg").outerHTML,
-    figure.querySelector(".explorable-readouts")?.textContent,
-]"""
+# What is drawn and said: each element with its attributes in one order, and the readouts.
+STATE = """figure => {
+    const words = e => [...e.attributes].map(a => `${a.name}=${a.value}`).sort().join(" ");
+    const drawn = [...figure.querySelectorAll(".explorable-svg *")];
+    return [
+        drawn.map(e => words(e) + (e.children.length ? "" : e.textContent)),
+        figure.querySelector(".explorable-readouts")?.textContent,
+    ];
+}"""
+# Where the focus is: figure, part of it, its value, and how its ring stands out in both themes.
+FOCUSED = """() => {
+    const here = document.activeElement, figure = here.closest("figure.explorable");
+    const light = colour => {
+        const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map(v => v / 255)
+            .map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+        return .2126 * r + .7152 * g + .0722 * b + .05;
+    };
+    const theme = document.documentElement.dataset.theme;
+    const rings = !figure ? [] : ["light", "dark"].map(name => {
+        document.documentElement.dataset.theme = name;
+        const ring = getComputedStyle(here), ground = getComputedStyle(figure).backgroundColor;
+        if (ring.outlineStyle === "none" || parseFloat(ring.outlineWidth) < 2) return 0;
+        const [a, b] = [light(ring.outlineColor), light(ground)];
+        return Math.max(a, b) / Math.min(a, b);
+    });
+    document.documentElement.dataset.theme = theme;
+    return {
+        figure: figure?.id ?? "", part: here.dataset.knob ?? here.textContent, rings,
+        drawn: getComputedStyle(here).outlineStyle !== "none"
+            || getComputedStyle(here).boxShadow !== "none" || here === document.body,
+        what: here.outerHTML.slice(0, 80),
+    };
+}"""
+PARTS = """figures => Object.fromEntries(figures.map(figure => [figure.id,
+    [...figure.querySelectorAll("input, button")].map(e => e.dataset.knob ?? e.textContent)]))"""
 
 
 def chapters(site) -> list[str]:
@@ -30,17 +61,51 @@ def test_every_chapter_has_one(site):
     assert [name for name, text in pages.items() if 'class="explorable' not in text] == []
 
 
-def test_each_knob_moves_by_keyboard(visit, figures):
-    for figure in figures:
-        knobs = figure.locator("input[type=range]").all()
-        assert knobs
-        for knob in knobs:
-            before, value = figure.evaluate(STATE), knob.input_value()
-            knob.focus()
-            key = "ArrowLeft" if value == knob.get_attribute("max") else "ArrowRight"
-            visit.page.keyboard.press(key)
-            assert knob.input_value() != value
-            assert figure.evaluate(STATE) != before
+def turn(page, knob) -> None:
+    """Turn a knob by each of its keys, to its ends and back."""
+    low, high = (knob.get_attribute(name) for name in ("min", "max"))
+    figure = knob.locator("xpath=ancestor::figure")
+    pictures = []
+    for key, end in [("End", high), ("Home", low)]:
+        page.keyboard.press(key)
+        assert knob.input_value() == end
+        pictures.append(figure.evaluate(STATE))
+    assert pictures[0] != pictures[1]
+    for up, down in [("ArrowRight", "ArrowLeft"), ("ArrowUp", "ArrowDown"), ("PageUp", "PageDown")]:
+        before = float(knob.input_value())
+        page.keyboard.press(up)
+        above = float(knob.input_value())
+        page.keyboard.press(down)
+        assert before < above > float(knob.input_value()), (up, down)
+
+
+def test_keys_alone_reach_and_turn_every_knob(visit, figures):
+    """Through the skip link, then by Tab from knob to knob, to the reset and on: no trap."""
+    page = visit.page
+    starts = {figure.get_attribute("id"): figure.evaluate(STATE) for figure in figures}
+    expected = page.locator(FIGURE).evaluate_all(PARTS)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    reached: dict[str, list[str]] = {}
+    while len(reached) < len(figures) or page.evaluate(FOCUSED)["figure"]:
+        page.keyboard.press("Tab")
+        focus = page.evaluate(FOCUSED)
+        assert focus["drawn"], focus["what"]
+        if not focus["figure"]:
+            assert "</body>" not in focus["what"], "the page ends before every figure was reached"
+            continue
+        assert all(contrast >= 3 for contrast in focus["rings"]), focus
+        reached.setdefault(focus["figure"], []).append(focus["part"])
+        if focus["part"] in reached[focus["figure"]][:-1]:
+            break
+        figure = page.locator(f"#{focus['figure']}")
+        if focus["part"] == expected[focus["figure"]][-1]:
+            assert figure.evaluate(STATE) != starts[focus["figure"]]
+            page.keyboard.press("Enter")
+            assert figure.evaluate(STATE) == starts[focus["figure"]]
+        else:
+            turn(page, figure.locator(f"[data-knob='{focus['part']}']"))
+    assert reached == expected
 
 
 def test_each_knob_has_a_name_and_says_its_value(visit, figures):
@@ -66,18 +131,15 @@ def test_each_handle_can_be_dragged(visit, figures):
             assert figure.evaluate(STATE) != before
 
 
-def test_reset_brings_the_first_picture_back(visit, figures):
+def test_a_picture_is_described_by_what_it_shows_now(visit, figures):
     for figure in figures:
-        reset = figure.locator(".explorable-reset")
-        reset.click()
-        before = figure.evaluate(STATE)
-        figure.locator("input[type=range]").first.focus()
-        visit.page.keyboard.press("PageUp")
-        visit.page.keyboard.press("PageDown")
-        visit.page.keyboard.press("End")
-        visit.page.keyboard.press("ArrowLeft")
-        reset.click()
-        assert figure.evaluate(STATE) == before
+        picture, readouts = figure.locator(".explorable-svg"), figure.locator("[aria-live=polite]")
+        ids = (picture.get_attribute("aria-describedby") or "").split()
+        assert readouts.get_attribute("id") in ids
+        assert all(figure.locator(f"[id='{ident}']").inner_text().strip() for ident in ids)
+        # a table would be read as numbers without their heads, so only the lines announce
+        assert all(t.get_attribute("aria-live") == "off" for t in readouts.locator("table").all())
+        assert readouts.locator("p").count()
 
 
 def test_the_page_computes_what_python_computed(visit, figures):
