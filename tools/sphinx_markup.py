@@ -29,6 +29,11 @@ FRONT = """<!DOCTYPE html>
 """
 
 
+# What is no text of the page; then a run of Chinese, with the signs that stand between.
+NO_TEXT = re.compile(r"(<(script|style|title|svg)\b.*?</\2>|<[^>]*>)", re.DOTALL)
+CHINESE = re.compile(r"[\u4e00-\u9fff](?:[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]*)")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Mend:
     """What is wrong, why that matters, and what stands there instead."""
@@ -55,6 +60,11 @@ MENDS = (
         reason="a page has one viewport; the theme and docutils add theirs",
         pattern=r'<meta name="viewport" content="width=device-width, initial-scale=1" ?/>',
         instead="",
+    ),
+    Mend(
+        reason="the front page is named like the book, and once is enough",
+        pattern=r"<title>([^<]+) &#8212; \1</title>",
+        instead=r"<title>\1</title>",
     ),
     Mend(
         reason="an id stands on a page once, and nothing refers to these",
@@ -106,6 +116,20 @@ def mended(page: str, counts: list[int]) -> str:
     return page
 
 
+def spoken(page: str) -> str:
+    """The page with its Chinese words marked, so that a screen reader says them in Chinese.
+
+    >>> print(spoken("<p title='事件'>事件 is <b>event</b></p>"))
+    <p title='事件'><span lang="zh">事件</span> is <b>event</b></p>
+    """
+    if not CHINESE.search(page):
+        return page
+    parts = NO_TEXT.split(page)  # text, markup, the name of its element or None, text, ...
+    parts[::3] = [CHINESE.sub(r'<span lang="zh">\g<0></span>', text) for text in parts[::3]]
+    parts[2::3] = [""] * len(parts[2::3])
+    return "".join(parts)
+
+
 def finish(app: Sphinx, error: Exception | None) -> None:
     """Mend every page of the built site."""
     if error is not None or app.builder.format != "html":
@@ -116,7 +140,7 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     for path in sorted(site.rglob("*.html")):
         if "_static" not in path.relative_to(site).parts:
             page = mended(path.read_text(encoding="utf-8"), counts)
-            path.write_text(page, encoding="utf-8")
+            path.write_text(spoken(page), encoding="utf-8")
     for mend, count in zip(MENDS, counts, strict=True):
         if count == 0:
             raise ExtensionError(f"nothing to mend any more, take it out: {mend.reason}")

@@ -40,7 +40,9 @@ class Reader(HTMLParser):
         self.links: list[str] = []
         self.loaded: list[str] = []
         self.pictures: list[tuple[str, str | None]] = []
+        self.words: list[str] = []
         self.feed(text)
+        self.text = " ".join(" ".join(self.words).split())
         self.outside = [where for where in self.loaded if OUTSIDE.match(where)]
         self.outside += STYLE_OUTSIDE.findall(text)
 
@@ -53,6 +55,10 @@ class Reader(HTMLParser):
         self.loaded += [v for name in LOADED.get(tag, ()) if (v := values.get(name))]
         if tag == "img":
             self.pictures.append((values.get("src") or "", values.get("alt")))
+
+    def handle_data(self, data: str) -> None:
+        """Keep the text of the page."""
+        self.words.append(data)
 
 
 @cache
@@ -115,15 +121,46 @@ def test_an_outside_file_is_found(markup):
     assert Reader('<a href="https://example.org">a link is for the reader</a>').outside == []
 
 
-def test_every_picture_says_what_it_shows(site, page_name):
-    poor = [
-        (source, text)
-        for source, text in read(site.folder / page_name).pictures
-        if text is None
-        or len(text.split()) < 3
-        or re.search(r"\.(png|svg|jpe?g|gif)\b|[0-9a-f]{16}", text)
+def poor(text: str | None) -> bool:
+    """Whether words beside a picture are no sentence that says what is seen."""
+    if text is None or re.search(r"\.(png|svg|jpe?g|gif|webp)\b|[0-9a-f]{16}", text):
+        return True
+    return len(text.split()) < 8 or not text[0].isupper() or not text.endswith(".")
+
+
+def pictures(site) -> list[tuple[str, str, str | None]]:
+    """Page, address and alternative text of each picture in the book, the logo left out."""
+    return [
+        (name, source, text)
+        for name in site.pages()
+        for source, text in read(site.folder / name).pictures
+        if not source.endswith("logo.svg")
     ]
-    assert poor == []
+
+
+def test_every_picture_says_what_it_shows(site):
+    assert pictures(site)
+    assert [found for found in pictures(site) if poor(found[2])] == []
+
+
+def test_no_two_pictures_say_the_same(site):
+    said: dict[str, set[str]] = {}
+    for _, source, text in pictures(site):
+        said.setdefault(text or "", set()).add(Path(source).name)
+    assert {text: sources for text, sources in said.items() if len(sources) > 1} == {}
+
+
+def test_no_picture_repeats_its_caption(site, page_name):
+    page = read(site.folder / page_name)
+    assert [text for _, text in page.pictures if text and " ".join(text.split()) in page.text] == []
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "figure.png", "Three words only.", "a curve that falls from one to a half."]
+)
+def test_a_poor_text_is_found(text):
+    assert poor(text)
+    assert not poor("Two curves that fall from one to a half, and then stay level.")
 
 
 def test_front_page_leads_to_the_landing_page(site):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from markup import faults
 
@@ -14,6 +16,13 @@ GOOD = GOOD.replace("<dt>a<dd>", "<dt>a</dt><dd>")
 
 def test_pages_are_valid(site, page_name):
     assert faults((site.folder / page_name).read_text(encoding="utf-8"))[:10] == []
+
+
+def test_chinese_words_are_marked_as_chinese(site, page_name):
+    page = (site.folder / page_name).read_text(encoding="utf-8")
+    page = re.sub(r'<span lang="zh">[^<]*</span>', "", page)
+    page = re.sub(r"<(script|style|title|svg)\b.*?</\1>|<[^>]*>", "", page, flags=re.DOTALL)
+    assert re.findall(r"[\u4e00-\u9fff]+", page) == []
 
 
 def test_the_front_page_is_valid(site):

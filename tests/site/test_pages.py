@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 axe = Axe()
@@ -31,8 +32,9 @@ RAW = r"""() => {
     return found;
 }"""
 
-WIDER = """() => [...document.querySelectorAll("body *")]
-    .filter(e => e.getBoundingClientRect().right > 376 && getComputedStyle(e).position !== "fixed")
+WIDER = """width => [...document.querySelectorAll("body *")]
+    .filter(e => e.getBoundingClientRect().right > width + 1)
+    .filter(e => getComputedStyle(e).position !== "fixed")
     .slice(0, 5).map(e => e.tagName + "." + e.className)"""
 
 
@@ -93,9 +95,19 @@ def test_the_reader_can_switch_the_theme(visit):
     assert visit.page.evaluate("document.documentElement.dataset.mode") != before
 
 
-# Last: the tests of one page share it, and this one changes its width.
-def test_nothing_scrolls_sideways_on_a_phone(visit):
-    visit.page.set_viewport_size({"width": 375, "height": 800})
+SMALL = """() => [...document.querySelectorAll(
+        ".explorable-knob input, .explorable-reset, [data-handle] circle:first-child")]
+    .map(e => [e.getBoundingClientRect(), e])
+    .filter(([box]) => box.width && Math.min(box.width, box.height) < 44)
+    .map(([box, e]) => `${e.id || e.className} ${box.width} x ${box.height}`)"""
+
+
+# Last: the tests of one page share it, and this one changes its width. 320 px is also what a
+# window of 1280 px shows at 400 %.
+@pytest.mark.parametrize("width", [375, 320])
+def test_nothing_scrolls_sideways_on_a_phone_and_fingers_hit(visit, width):
+    visit.page.set_viewport_size({"width": width, "height": 800})
     visit.page.wait_for_timeout(100)
-    width = visit.page.evaluate("document.documentElement.scrollWidth")
-    assert width <= 375, visit.page.evaluate(WIDER)
+    found = visit.page.evaluate("document.documentElement.scrollWidth")
+    assert found <= width, visit.page.evaluate(WIDER, width)
+    assert visit.page.evaluate(SMALL) == []
