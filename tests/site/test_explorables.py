@@ -10,9 +10,9 @@ STATE = """figure => {
     const words = e => [...e.attributes].map(a => `${a.name}=${a.value}`).sort().join(" ");
     const drawn = [...figure.querySelectorAll(".explorable-svg *")];
     return [
-        drawn.map(e => words(e) + (e.children.length ? "" : e.textContent)),
+        ...drawn.map(e => words(e) + (e.children.length ? "" : e.textContent)),
         figure.querySelector(".explorable-readouts")?.textContent,
-    ];
+    ].join("\\n");
 }"""
 # Where the focus is: figure, part of it, its value, and how its ring stands out in both themes.
 FOCUSED = """() => {
@@ -70,7 +70,9 @@ def turn(page, knob) -> None:
         page.keyboard.press(key)
         assert knob.input_value() == end
         pictures.append(figure.evaluate(STATE))
-    assert pictures[0] != pictures[1]
+    page.keyboard.press("PageUp")  # the ends of an angle are one picture
+    pictures.append(figure.evaluate(STATE))
+    assert len(set(pictures)) > 1
     for up, down in [("ArrowRight", "ArrowLeft"), ("ArrowUp", "ArrowDown"), ("PageUp", "PageDown")]:
         before = float(knob.input_value())
         page.keyboard.press(up)
