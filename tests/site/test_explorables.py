@@ -73,7 +73,8 @@ def turn(page, knob) -> None:
     page.keyboard.press("PageUp")  # the ends of an angle are one picture
     pictures.append(figure.evaluate(STATE))
     assert len(set(pictures)) > 1
-    for up, down in [("ArrowRight", "ArrowLeft"), ("ArrowUp", "ArrowDown"), ("PageUp", "PageDown")]:
+    page.keyboard.press("Home")
+    for up, down in [("ArrowRight", "ArrowLeft"), ("PageUp", "PageDown")]:
         before = float(knob.input_value())
         page.keyboard.press(up)
         above = float(knob.input_value())
