@@ -90,6 +90,11 @@ MENDS = (
         instead=r"\1",
     ),
     Mend(
+        reason="an icon is a character of no language, and would be read as one",
+        pattern=r'<i class="(fa-[^"]*)">',
+        instead=r'<i class="\1" aria-hidden="true">',
+    ),
+    Mend(
         reason="the sidebar stands outside any landmark",
         pattern=r'<div id="pst-primary-sidebar"',
         instead=r'<div id="pst-primary-sidebar" role="complementary" aria-label="Book navigation"',

@@ -44,8 +44,11 @@ PARTS = """figures => Object.fromEntries(figures.map(figure => [figure.id,
 
 def chapters(site) -> list[str]:
     """The pages of chapters: those in a room, less exercises and the room's part of the API."""
+    others = ("-exercises.html", "/api.html")
     return [
-        n for n in site.pages() if "/" in n and not n.endswith(("-exercises.html", "/api.html"))
+        name
+        for name in site.pages()
+        if "/" in name and not name.endswith(others) and not name.startswith("teaching/")
     ]
 
 
