@@ -38,7 +38,8 @@ def measure(path: Path) -> dict[str, Any]:
     with client.setup_kernel(cwd=str(path.parent)):
         for place, cell in enumerate(notebook.cells):
             client.execute_cell(cell, place)
-        kernel = psutil.Process(client.km.provisioner.pid)
+        manager: Any = client.km
+        kernel = psutil.Process(manager.provisioner.pid)
         times = kernel.cpu_times()
         return {
             "notebook": path.stem,

@@ -29,6 +29,13 @@ def squeezed(text: str) -> str:
     return " ".join(text.split())
 
 
+def part(tree: Tag, selector: str) -> Tag:
+    """The first element that the selector finds; there must be one."""
+    found = tree.select_one(selector)
+    assert found is not None, selector
+    return found
+
+
 @dataclass(frozen=True)
 class Knob:
     """A range input of a figure: its label, and the settings that it can take, in words."""
@@ -65,9 +72,7 @@ class Figure:
                 at = at * len(knob.settings) + int(chosen[knob.name])
             return squeezed(" ".join(self.data["readouts"][at]))
         found = quantities(self.data["client"], json.dumps(chosen))
-        box = self.html.select_one(".explorable-readouts")
-        assert box is not None
-        box = BeautifulSoup(str(box), "html.parser")
+        box = BeautifulSoup(str(part(self.html, ".explorable-readouts")), "html.parser")
         for span in box.select("[data-template]"):
             span.string = FIELD.sub(
                 lambda match: written(found[match[1]], int(match[2] or 2)),
@@ -94,9 +99,7 @@ def quantities(client: str, settings: str) -> dict:
 
 def knob_of(row: Tag, data: dict, number: int) -> Knob:
     """Read a knob from its row in the figure."""
-    box, label = row.select_one("input"), row.select_one("label")
-    assert box is not None
-    assert label is not None
+    box, label = part(row, "input"), part(row, "label")
     low, high, step, start = (float(str(box[key])) for key in ("min", "max", "step", "value"))
     if "stops" in data:
         settings = {words: float(i) for i, words in enumerate(data["stops"][number])}
@@ -115,9 +118,9 @@ def figures_of(notebook: Path) -> list[Figure]:
             html = output.get("data", {}).get("text/html", "")
             if 'class="explorable"' not in html:
                 continue
-            tree = BeautifulSoup(html, "html.parser").select_one("figure")
-            title = tree.select_one(".explorable-title").get_text()
-            data = json.loads(tree.select_one('script[type="application/json"]').string)
+            tree = part(BeautifulSoup(html, "html.parser"), "figure")
+            title = part(tree, ".explorable-title").get_text()
+            data = json.loads(str(part(tree, 'script[type="application/json"]').string))
             rows = tree.select(".explorable-knob")
             knobs = tuple(knob_of(row, data, i) for i, row in enumerate(rows))
             found.append(Figure(title, knobs, tree, data))

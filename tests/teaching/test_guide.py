@@ -10,6 +10,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
@@ -50,7 +51,8 @@ def known_options(words: list[str]) -> set[str]:
     """What the program of a command takes, by its own account."""
     program = Path(words[0]).name
     if program == "companion":
-        command = typer.main.get_command(app).commands[words[1]]
+        group: Any = typer.main.get_command(app)
+        command = group.commands[words[1]]
         return {name for parameter in command.params for name in parameter.opts}
     if "pip" in (program, *words[1:3]):
         name = next(word for word in words if word in {"install", "download"})
@@ -98,14 +100,16 @@ def test_each_option_of_grade_has_its_row() -> None:
 def test_nbgrader_has_the_commands_that_are_named() -> None:
     named = {one for path in PAGES for one in re.findall(r"`nbgrader ([a-z_]+)", path.read_text())}
     assert named
-    assert named <= set(NbGraderApp.subcommands)
+    known: Any = NbGraderApp.subcommands
+    assert named <= set(known)
 
 
 @pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # nbgrader's own queries cause some
 def test_marks_by_hand_are_entered_as_shown(tmp_path: Path) -> None:
     gradebook.Gradebook(tmp_path)
     place = f"sqlite:///{tmp_path / 'gradebook.db'}"
-    with Gradebook(place) as book:
+    with Gradebook(place) as opened:
+        book: Any = opened  # nbgrader's own annotations are wrong here
         book.add_assignment(NAME)
         book.add_notebook(NAME, NAME)
         book.add_grade_cell("ex-primary-pair-check", NAME, NAME, max_score=2, cell_type="code")
@@ -113,7 +117,7 @@ def test_marks_by_hand_are_entered_as_shown(tmp_path: Path) -> None:
         book.add_solution_cell("ex-primary-pair", NAME, NAME)
         book.add_student("bob")
         book.add_submission(NAME, "bob")
-    shown = re.search(r"```python\n(from nbgrader.+?)```", page("grading"), re.S)[1]
+    (shown,) = re.findall(r"```python\n(from nbgrader.+?)```", page("grading"), re.S)
     assert "sqlite:///_build/class/course/gradebook.db" in shown
     exec(shown.replace("sqlite:///_build/class/course/gradebook.db", place), {})
     with Gradebook(place) as book:
