@@ -99,7 +99,7 @@ def read_article(site: Path, chapter: Chapter) -> Article:
             raise ArticleError(f"{chapter.name}.html: a formula is not drawn: {box.get_text()}")
     for part in body.select(SCREEN):
         part.decompose()
-    set_pictures(body)
+    set_pictures(soup, body)
     set_cards(soup, body)
     move_folds(soup, body)
     make_ids_unique(body)
@@ -110,10 +110,14 @@ def read_article(site: Path, chapter: Chapter) -> Article:
     return Article(chapter, unescape(" ".join(TAG.sub("", title).split())), body, formulas, code)
 
 
-def set_pictures(body: Tag) -> None:
+def set_pictures(soup: BeautifulSoup, body: Tag) -> None:
     """Write names of SVG as XML has them, and the colours that the theme would have set."""
     for svg in body.select("svg"):
         svg["xmlns"] = "http://www.w3.org/2000/svg"
+        if svg.get("role") not in {None, "img"}:
+            del svg["role"]  # EPUB knows no other
+        for link in svg.select("a:not(:has(> title))"):
+            link.insert(0, soup.new_tag("title", string=link.get_text(" ", strip=True)))
         for part in (svg, *svg.find_all(True)):
             part.name = CAPITALS.get(part.name, part.name)
             part.attrs = {CAPITALS.get(key, key): value for key, value in part.attrs.items()}
