@@ -11,6 +11,7 @@ import torch
 
 import companion
 from companion.cli import bench, doctor, main
+from companion.grading.sandbox import isolation
 from companion.errors import CompanionError, DataError
 
 LIGHT = """
@@ -131,7 +132,14 @@ def test_doctor_says_how_to_get_the_tools(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(doctor, "PLACES", ("~/.cache/ms-playwright/chromium*",))
-    make, git, browser = doctor.examine_tools()
+    isolation.cache_clear()
+    try:
+        make, git, bubblewrap, browser = doctor.examine_tools()
+    finally:
+        isolation.cache_clear()
+    assert "bubblewrap is not installed" in bubblewrap.words
+    assert "it can read and write what you can" in bubblewrap.mend
+    assert not bubblewrap.needed
     assert make.needed
     assert not git.needed
     assert not browser.needed

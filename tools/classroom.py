@@ -10,6 +10,7 @@ FOLDER (_build/class) gets
 
 import argparse
 import importlib.metadata
+import json
 import secrets
 import shutil
 import subprocess
@@ -20,13 +21,20 @@ from pathlib import Path
 import nbformat
 import yaml
 from exercises import BEGIN, stub
+from formulas import FormulaError, Typesetter
 from leaks import SOLUTION, leaks
 from nbformat import NotebookNode
 from notebooks import ROOT, Stop
 
+from companion.grading.feedback import FORMULAS, formulas
 from companion.grading.gradebook import Gradebook
 
-KEPT = ("benchmarks", "book", "_config.yml", "tools")  # what a site is built from
+OWN = (
+    "book",
+    "_build",
+    ".venv",
+    ".git",
+)  # of a checkout: changed for a class, or no source of pages
 CONFIG = '''"""nbgrader's settings for this course; run `nbgrader formgrader` in this folder."""
 
 from pathlib import Path
@@ -84,6 +92,27 @@ def write_course(root: Path, folder: Path, hidden: int) -> None:
         source.parent.mkdir(parents=True)
         shutil.copyfile(path, source)
         gradebook.release(path.stem)
+    write_formulas(folder)
+
+
+def write_formulas(course: Path) -> None:
+    """Draw the formulas of what is handed out, for the feedback pages."""
+    cells = [
+        cell
+        for path in sorted((course / "release").glob("*/*.ipynb"))
+        for cell in nbformat.read(path, as_version=4).cells
+        if cell.cell_type == "markdown"
+    ]
+    found = sorted({one for cell in cells for one in formulas(cell.source)})
+    try:
+        with Typesetter() as typesetter:
+            drawn = {
+                one: typesetter.mathml(one.strip("$"), display=one.startswith("$$"))
+                for one in found
+            }
+    except FormulaError as error:
+        raise Stop(str(error)) from None
+    (course / FORMULAS).write_text(json.dumps(drawn, ensure_ascii=False, indent=1), "utf-8")
 
 
 def leave_out_guide(book: Path) -> None:
@@ -106,12 +135,10 @@ def write_pages(root: Path, folder: Path, work: Path) -> None:
     """Build the site from notebooks without solutions."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    for name in KEPT:
-        source = root / name
-        if source.is_dir():
-            shutil.copytree(source, work / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copyfile(source, work / name)
+    shutil.copytree(root / "book", work / "book")
+    for entry in root.iterdir():
+        if entry.name not in OWN:
+            (work / entry.name).symlink_to(entry)
     leave_out_guide(work / "book")
     for path in solved_notebooks(work):
         nbformat.write(without_solutions(nbformat.read(path, as_version=4)), path)

@@ -5,6 +5,7 @@ No solution is kept here: an answer is judged by public functions, or by what ma
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -34,6 +35,7 @@ NOT_SOLVED = "not solved yet: the function still raises NotImplementedError"
 NO_ANSWER = "no answer"
 WRAP = TextWrapper(76, "  ", "  ", break_long_words=False, break_on_hyphens=False)
 SHIFT: ContextVar[int] = ContextVar("SHIFT", default=0)  # what `other_draws` adds to every seed
+WIDEST = 24  # where an example may have any size: judges search in it, so it has an end
 SAME = 1e-9  # two outcomes behave alike when they agree to this share of their size
 
 
@@ -207,8 +209,8 @@ def example_exercise(
 ) -> Exercise:
     """Return an exercise whose answer is a function of no arguments that returns an example.
 
-    The example is a finite float64 tensor of ``shape`` (``None``: any size from 1). The first of
-    ``conditions`` that it does not satisfy gives the message; ``measure`` adds its numbers.
+    The example is a finite float64 tensor of ``shape`` (``None``: any size from 1 to 24). The first
+    of ``conditions`` that it does not satisfy gives the message; ``measure`` adds its numbers.
     """
 
     def judge(answer: object) -> str | None:
@@ -278,13 +280,17 @@ def _form(found: object, shape: Sequence[int | None]) -> Tensor | _Trouble:
     if found is None:
         return _Trouble("None", "the function returned None; is a `return` missing?")
     if isinstance(found, int | float) and not shape:
-        found = torch.tensor(found, dtype=torch.float64)
+        found = torch.tensor(math.inf if abs(found) > 1e308 else found, dtype=torch.float64)
     if not isinstance(found, Tensor):
         name = type(found).__name__
         return _Trouble(f"type {name}", f"the function returned a {name}, expected a torch.Tensor")
-    fits = [wanted in (size, None) for size, wanted in zip(found.shape, shape, strict=False)]
-    if found.ndim != len(shape) or not all(fits) or (None in shape and found.numel() == 0):
-        size, wanted = f"shape {list(found.shape)}", str(list(shape)).replace("None", "any")
+    fits = [
+        1 <= size <= WIDEST if wanted is None else size == wanted
+        for size, wanted in zip(found.shape, shape, strict=False)
+    ]
+    if found.ndim != len(shape) or not all(fits):
+        size, any_size = f"shape {list(found.shape)}", f"1 to {WIDEST}"
+        wanted = str(list(shape)).replace("None", any_size)
         return _Trouble(size, f"the tensor has {size}, expected {wanted}")
     if found.dtype != torch.float64:
         return _Trouble(f"{found.dtype}", f"the tensor is {found.dtype}, expected torch.float64")

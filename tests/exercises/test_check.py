@@ -154,9 +154,13 @@ def test_check_says_what_is_wrong_with_the_form(answer: object, said: str) -> No
         (eye(), "the answer is a Tensor, expected the function, without ()"),
         (lambda: None, "the function returned None"),
         (lambda: [[1.0, 2.0], [3.0, 4.0]], "the function returned a list"),
-        (lambda: torch.ones(3, 2).double(), "the tensor has shape [3, 2], expected [2, any]"),
-        (lambda: torch.ones(2, 0).double(), "the tensor has shape [2, 0], expected [2, any]"),
-        (lambda: torch.ones(2, dtype=torch.int64), "the tensor has shape [2], expected [2, any]"),
+        (lambda: torch.ones(3, 2).double(), "the tensor has shape [3, 2], expected [2, 1 to 24]"),
+        (lambda: torch.ones(2, 0).double(), "the tensor has shape [2, 0], expected [2, 1 to 24]"),
+        (lambda: torch.ones(2, 25).double(), "shape [2, 25], expected [2, 1 to 24]"),
+        (
+            lambda: torch.ones(2, dtype=torch.int64),
+            "the tensor has shape [2], expected [2, 1 to 24]",
+        ),
         (lambda: torch.ones(2, 2, dtype=torch.int64), "the tensor is torch.int64"),
         (lambda: eye() / 0, "NaN or infinity came back"),
         (lambda: -eye(), "Not positive. sum -2.0"),
@@ -179,6 +183,8 @@ def test_scalars_may_be_python_numbers(capsys: pytest.CaptureFixture[str]) -> No
         check(total, answer)
     assert len(capsys.readouterr().out.splitlines()) == 3
     assert "not the sum found 4, expected 3" in message(total, lambda x: 4)
+    assert "NaN or infinity came back: inf" in message(total, lambda x: 10**400)
+    assert "NaN or infinity came back: nan" in message(total, lambda x: math.nan)
 
 
 def test_jupyter_shows_the_message_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:

@@ -62,7 +62,7 @@ def graded(text: Path, change: Callable[[str], str]) -> dict[str, Callable[[], N
     checks: dict[str, Callable[[], None]] = {}
     for cell in read(text).cells:
         metadata = cell.metadata.get("nbgrader")
-        if metadata is None:
+        if metadata is None or "expected" in cell.metadata.get("tags", []):
             continue
         if metadata["grade"]:
             label = metadata["grade_id"].removesuffix("-check")
@@ -83,6 +83,22 @@ def test_every_exercise_is_shown_solved_and_checked(tool: ModuleType) -> None:
     for one in shown:
         assert BEGIN in one.solution, one.label
         assert one.checks.startswith("check(exercises."), one.label
+
+
+def test_every_chapter_has_five_exercises_and_three_show_what_should_come_out() -> None:
+    chapters = {path.stem for path in (ROOT / "text").glob("*/*.md")}
+    chapters -= {name for name in chapters if name.endswith("-exercises")}
+    assert {text.stem.removesuffix("-exercises") for text in TEXTS} == chapters
+    assert len(chapters) == 8
+    cells = {text.stem: read(text).cells for text in TEXTS}
+    counts = {name: sum(one.source.count("{exercise}") for one in held) for name, held in cells.items()}
+    assert min(counts.values()) >= 5, counts
+    drawing = [
+        name
+        for name, held in cells.items()
+        if any("expected" in one.metadata.get("tags", []) for one in held)
+    ]
+    assert len(drawing) >= 3
 
 
 @texts
@@ -174,6 +190,8 @@ def test_solutions_are_folded(text: Path) -> None:
             assert "hide-input" in cell.metadata["tags"]
             assert cell.metadata["jupyter"]["source_hidden"] is True
             assert len(cell.source.splitlines()) <= 17
+        if "folded below" in cell.source:  # or a class is promised what it does not get
+            assert cell.metadata["tags"] == ["solution"]
         if "{solution}" in cell.source:
             assert cell.metadata["tags"] == ["solution"]
             assert ":class: dropdown" in cell.source

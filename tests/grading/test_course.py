@@ -13,6 +13,7 @@ from school import NAME, Class
 
 from companion.cli import main
 from companion.grading import Limits, grade_course
+from companion.grading.assignment import grade_id
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 LEAST = 16  # shorter lines, as `return weights`, tell nothing
@@ -55,6 +56,20 @@ def test_a_student_s_notebook_has_stubs_and_no_explanation(school: Class) -> Non
     assert not [c for c in notebook.cells if c.cell_type == "code" and c.outputs]
 
 
+def test_a_student_sees_what_should_come_out(school: Class) -> None:
+    """The picture that the solution drew, in a cell of its own; the drawing cell is as new."""
+    source = nbformat.read(school.course / "source" / NAME / f"{NAME}.ipynb", as_version=4)
+    drawn = next(c for c in source.cells if grade_id(c) == "ex-primary-single-drawing")
+    held = school.assignment.cells
+    shown = held["ex-primary-single-drawing-expected"]
+    picture = drawn.outputs[-1].data["image/png"]
+    assert shown.attachments["expected.png"]["image/png"] == picture
+    assert drawn.metadata.mystnb.image.alt.strip() in shown.source
+    assert "What should come out" in shown.source
+    assert held["ex-primary-single-drawing"].outputs == []
+    assert list(held).index(grade_id(shown)) < list(held).index(grade_id(drawn))
+
+
 def test_a_class_is_graded(school: Class, tmp_path: Path) -> None:
     questions = school.assignment.questions
     first, second, *_ = school.solutions
@@ -86,7 +101,7 @@ def test_a_class_is_graded(school: Class, tmp_path: Path) -> None:
         "noise": 0,
     }
     assert table["noise"]["status"] == "refused"
-    assert "NotJSONError" in table["noise"]["notes"]
+    assert "JSONDecodeError" in table["noise"]["notes"]
     assert {row["status"] for name, row in table.items() if name != "noise"} == {"graded"}
     assert {path: path.read_bytes() for path in handed.rglob("*.ipynb")} == before
     check_feedback(out.parent / "feedback", set(table))
@@ -95,7 +110,7 @@ def test_a_class_is_graded(school: Class, tmp_path: Path) -> None:
 def check_feedback(folder: Path, students: set[str]) -> None:
     pages = {path.parent.name: path.read_text("utf-8") for path in folder.rglob("*.html")}
     assert set(pages) == students
-    assert all('src="http' not in page for page in pages.values())
+    assert all(page.count("<math") > 20 and "$" not in page for page in pages.values())
     assert "not solved yet" in pages["none"]
     assert "its time was up" in pages["loop"]
     assert "Refused" in pages["noise"]

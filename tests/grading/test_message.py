@@ -84,6 +84,7 @@ def test_a_function_is_called_where_it_lives() -> None:
     [
         {"tensor": [[2], "AAAA"], "dtype": "torch.float64"},
         {"tensor": [[2], "AAAA"], "dtype": "torch.load"},
+        {"tensor": [[2**31, 2], ""], "dtype": "torch.float64"},
         {"yours": 3},
         {"pickle": "gASVAA=="},
         {"float": "x"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import nbformat
@@ -68,6 +70,22 @@ def test_a_cell_twice_counts_once(school: Class) -> None:
     assert notes == [f"a second cell {name} counts as one of the student's own"]
 
 
+def test_metadata_of_a_student_changes_nothing(school: Class) -> None:
+    """Names of cells of any type, another's name, points, a lock: all are as handed out."""
+    changed = school.notebook()
+    first, second, *rest = [cell for cell in changed.cells if grade_id(cell)]
+    first.metadata.nbgrader.grade_id = ["a", {}]
+    second.metadata.nbgrader = "none"
+    for cell in rest:
+        cell.metadata.nbgrader |= {"points": 1000, "locked": False, "schema_version": "x"}
+        cell.metadata["tags"] = ["solution"]
+    found, _ = rebuild(changed, school.assignment)
+    ours = {grade_id(cell): cell for cell in found.cells if grade_id(cell)}
+    assert set(ours) == set(school.assignment.cells)
+    for name, cell in ours.items():
+        assert cell.metadata == school.assignment.cells[name].metadata
+
+
 def test_a_notebook_is_known_by_its_cells(school: Class, tmp_path: Path) -> None:
     school.hand_in(tmp_path, {"ada": school.notebook()}, "my homework (2).ipynb")
     nbformat.write(school.notebook(), tmp_path / "bob.ipynb")
@@ -79,12 +97,20 @@ def test_a_notebook_is_known_by_its_cells(school: Class, tmp_path: Path) -> None
     assert not found["bob"].refused
 
 
+def written(source: str) -> bytes:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source, id="a")])
+    return json.dumps(notebook).encode("ascii")
+
+
 REFUSED = {
-    "no-json": (b"{", "is no notebook: NotJSONError"),
+    "no-json": (b"{", "is no notebook: JSONDecodeError"),
     "no-text": (b"\xff\xfe\x00", "is no notebook: UnicodeDecodeError"),
     "no-cells": (b"{}", "is no notebook"),
     "deep": (b'{"cells":' + b"[" * 100_000, "is no notebook"),
     "foreign": (nbformat.writes(nbformat.v4.new_notebook()).encode(), "holds no cell of"),
+    "crowded": (b'{"cells":[' + b"{}," * 100_000 + b"{}]}", "100001 cells; at most 500"),
+    "long": (written("x" * 2_000_000), "2000000 characters in its cells; at most"),
+    "half": (written("\ud800"), "is no notebook: UnicodeEncodeError"),
 }
 
 
@@ -99,13 +125,19 @@ def test_what_is_no_notebook_is_refused_and_the_others_are_read(
         file.truncate(200 * 10**6)
     (tmp_path / "link.ipynb").symlink_to(tmp_path / "ada" / f"{NAME}.ipynb")
     (tmp_path / "theirs").symlink_to(tmp_path / "ada")
+    os.mkfifo(tmp_path / "pipe.ipynb")
+    (tmp_path / "packed").mkdir()
+    (tmp_path / "packed" / "work.zip").write_bytes(b"PK")
+    (tmp_path / "bomb.zip").write_bytes(b"PK")
     found = collected(tmp_path, school)
     reasons = {student: one.refused for student, one in found.items() if one.refused}
-    assert set(reasons) == {*REFUSED, "huge", "link", "theirs"}
+    assert set(reasons) == {*REFUSED, "huge", "link", "theirs", "pipe", "packed", "bomb"}
     assert all(words in reasons[student] for student, (_, words) in REFUSED.items())
     assert "191 MiB; at most 10" in reasons["huge"]
     assert "is a link" in reasons["link"]
     assert "is a link" in reasons["theirs"]
+    assert reasons["packed"] == "packed holds no notebook, but work.zip"
+    assert all("expected a file *.ipynb" in reasons[name] for name in ("pipe", "bomb"))
 
 
 def test_a_student_s_second_notebook_is_named_not_graded(school: Class, tmp_path: Path) -> None:
@@ -119,7 +151,10 @@ def test_a_student_s_second_notebook_is_named_not_graded(school: Class, tmp_path
 
 def test_a_strange_name_of_a_student_is_refused(school: Class, tmp_path: Path) -> None:
     school.hand_in(tmp_path, {"a b;c": school.notebook()})
-    assert "is no name of a student" in collected(tmp_path, school)["a-b-c"].refused
+    school.hand_in(tmp_path, {"Zoë-李": school.notebook()})
+    found = collected(tmp_path, school)
+    assert "is no name of a student" in found["a-b-c"].refused
+    assert not found["Zoë-李"].refused
 
 
 @pytest.mark.parametrize(

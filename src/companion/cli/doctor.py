@@ -143,9 +143,24 @@ def examine_tools() -> Iterator[Finding]:
         first = output(tool, "--version").partition("\n")[0]
         mend = f"sudo apt install {tool}, or xcode-select --install on macOS"
         yield Finding(first) if first else Finding(f"{tool} is missing", mend, needed)
+    yield examine_isolation()
     browser = find_browser()
     mend = "sudo apt install chromium, or .venv/bin/playwright install chromium (for site tests)"
     yield Finding(f"browser {browser}") if browser else Finding("no browser", mend, needed=False)
+
+
+def examine_isolation() -> Finding:
+    """Whether `companion grade` can shut submissions in."""
+    try:
+        from companion.grading.sandbox import isolation
+    except ImportError as error:
+        return Finding(f"grading cannot be loaded ({error})", SETUP, needed=False)
+    found = isolation()
+    mend = (
+        "for `companion grade`; without it a submission's time and memory are bounded, but it can "
+        "read and write what you can, and use the network"
+    )
+    return Finding(found.words, "" if found.program else mend, needed=False)
 
 
 def find_browser() -> str:

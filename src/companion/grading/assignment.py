@@ -15,7 +15,9 @@ from nbformat import NotebookNode
 from companion.errors import DataError
 from companion.exercises import Exercise
 
-__all__ = ["Assignment", "Question", "grade_id", "read_assignments"]
+__all__ = ["EXPECTED", "Assignment", "Question", "grade_id", "read_assignments"]
+
+EXPECTED = "expected"  # the tag of a cell that draws what an answer gives
 
 
 @dataclass(frozen=True)

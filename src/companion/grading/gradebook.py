@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import shutil
 import sys
 import warnings
@@ -32,13 +31,13 @@ from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
 from companion.errors import CompanionError
-from companion.grading.assignment import grade_id
+from companion.grading.assignment import EXPECTED, grade_id
+from companion.grading.feedback import closed, drawn, prompt, quoted, read_formulas
 from companion.grading.judge import Judged
 from companion.grading.submission import Submission
 
 __all__ = ["Gradebook", "ShowJudged", "course_config"]
 
-OUTSIDE = re.compile(r'<script[^>]*src="https?:[^>]*>\s*</script>')  # nbconvert's MathJax
 FOUND = "companion"  # the key in a cell's metadata under which it carries what came of it
 
 
@@ -52,6 +51,17 @@ class Unfold(NbGraderPreprocessor):
             for key in ("jupyter", "mystnb", "tags"):
                 cell.metadata.pop(key, None)
         return cell, resources
+
+
+class ShowExpected(NbGraderPreprocessor):
+    """Puts before a cell that draws the picture that it should draw, in a cell that stays.
+
+    The cell has the tag `expected`, and the picture is what the solution has drawn.
+    """
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        nb.cells = [part for cell in nb.cells for part in (*_picture(cell), cell)]
+        return nb, resources
 
 
 class ShowJudged(NbGraderPreprocessor):
@@ -78,6 +88,7 @@ def course_config(course: Path) -> Config:
     config.TagRemovePreprocessor.remove_cell_tags = {"solution"}
     config.GenerateAssignment.preprocessors = [
         TagRemovePreprocessor,
+        ShowExpected,
         LockCells,
         ClearSolutions,
         ClearOutput,
@@ -92,7 +103,6 @@ def course_config(course: Path) -> Config:
         AssignLatePenalties,
         CheckCellMetadata,
     ]
-    config.HTMLExporter.sanitize_html = True  # what a student writes does not run at a teacher's
     config.HTMLExporter.mathjax_url = ""
     config.HTMLExporter.require_js_url = ""
     config.HTMLExporter.jquery_url = ""
@@ -133,7 +143,8 @@ class Gradebook:
                 _succeed(step(name, student), f"{name} of {student}")
         made = self.course / "feedback" / student / name / f"{name}.html"
         page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(OUTSIDE.sub("", made.read_text("utf-8")), "utf-8")
+        text = drawn(closed(made.read_text("utf-8")), read_formulas(self.course))
+        page.write_text(text, "utf-8")
         with self._api.gradebook as book:
             grades = book.find_submission_notebook(name, name, student).grades
             return {grade.name: float(grade.score) for grade in grades}
@@ -154,12 +165,34 @@ def _succeed(result: dict[str, Any], what: str) -> None:
         raise CompanionError(f"nbgrader refuses {what}:\n{result['log']}\n{result['error']}")
 
 
+def _picture(cell: NotebookNode) -> list[NotebookNode]:
+    """Return a locked cell with what a drawing cell has drawn and its caption, or none."""
+    if EXPECTED not in cell.metadata.get("tags", []):
+        return []
+    name, told = grade_id(cell), cell.metadata["mystnb"]
+    data = next(output.data["image/png"] for output in cell.outputs if "data" in output)
+    alt, caption = told["image"]["alt"].strip(), told["figure"]["caption"].strip()
+    source = f"**What should come out.** {caption}\n\n![{alt}](attachment:expected.png)"
+    metadata = {**cell.metadata["nbgrader"], "grade_id": f"{name}-expected"}
+    return [
+        nbformat.v4.new_markdown_cell(
+            source,
+            id=f"{cell.id}-expected",
+            attachments={"expected.png": {"image/png": data}},
+            metadata={"nbgrader": metadata},
+        )
+    ]
+
+
 def told(submission: Submission, judged: Judged) -> NotebookNode:
     """Return the notebook of a submission, each cell with its outputs in its metadata."""
     notebook = deepcopy(submission.notebook)
+    ours = {cell.source for cell in submission.assignment.release.cells}
     for place, cell in enumerate(notebook.cells):
         if cell.cell_type == "code":
             cell.metadata[FOUND] = _outputs(place, cell, submission, judged)
+        else:
+            cell.source = (prompt if cell.source in ours else quoted)(cell.source)
     if words := [submission.refused] if submission.refused else submission.notes:
         heading = "Refused" if submission.refused else "Put right before grading"
         lines = "\n".join(f"- {_plain(line)}" for line in words)
@@ -191,4 +224,4 @@ def _error(words: str) -> dict[str, Any]:
 
 def _plain(line: str) -> str:
     """A line as Markdown that shows it as it is."""
-    return f"`{line.replace('`', chr(39))}`"
+    return f"`{' '.join(line.replace('`', chr(39)).split())}`"

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from nbformat import NotebookNode
 
-from companion.exercises import other_draws
-from companion.grading.assignment import Assignment, Question, grade_id
+from companion.exercises import Exercise, other_draws
+from companion.grading.assignment import EXPECTED, Assignment, Question, grade_id
 from companion.grading.sandbox import Limits
-from companion.grading.session import Ended, Session
+from companion.grading.session import Ended, Session, legible
 
 __all__ = ["Judged", "Verdict", "judge_notebook"]
 
@@ -73,7 +73,7 @@ class _Work:
         with Session(self.limits, self.deadline) as session:
             try:
                 for place, cell in enumerate(self.cells):
-                    if cell.cell_type == "code" and place not in self.harmful:
+                    if _counts(cell) and place not in self.harmful:
                         self._take(place, cell, session)
             except Ended as ended:
                 self._blame(place, str(ended))
@@ -106,16 +106,30 @@ class _Work:
             self.judged.verdicts.setdefault(name, Verdict(False, words))
 
 
+def _counts(cell: NotebookNode) -> bool:
+    """Whether a cell is run: drawings are for the student, and cost a second each."""
+    return cell.cell_type == "code" and EXPECTED not in cell.metadata.get("tags", [])
+
+
 def _judge(question: Question, session: Session, hidden: int) -> Verdict:
     session.allow()
     answer = session.function(question.name)
     exercise = question.exercise
-    if (message := exercise.judge(answer)) is not None:
+    if (message := _message(exercise, answer)) is not None:
         return Verdict(False, f"✗ {exercise.label}\n{message}")
     session.allow()
     with other_draws(hidden):
-        message = exercise.judge(answer)
+        message = _message(exercise, answer)
     if message is not None:
         words = "Right on the inputs of the page, wrong on others of the same kind."
         return Verdict(False, f"✗ {exercise.label}\n{words}\n{message}")
     return Verdict(True, f"✓ {exercise.label}   {exercise.scope()}")
+
+
+def _message(exercise: Exercise, answer: object) -> str | None:
+    """What is wrong with an answer. One that its judge cannot take is wrong, and stops no other."""
+    try:
+        message = exercise.judge(answer)
+    except Exception as error:
+        return f"what came back cannot be judged: {type(error).__name__}: {legible(error)[:160]}"
+    return message if message is None else legible(message)

@@ -18,8 +18,9 @@ from torch import Tensor
 
 from companion.errors import DataError
 
-__all__ = ["LONGEST", "Courier", "Opaque", "read_message", "write_message"]
+__all__ = ["LONGEST", "SHOWN", "Courier", "Opaque", "read_message", "write_message"]
 
+SHOWN = 10_000  # characters of what a cell printed, or of an error
 LONGEST = 64 * 2**20  # bytes of one message; what is longer is refused unread
 PLAIN = (bool, int, float, str, type(None))
 WRONG = (AttributeError, LookupError, TypeError, ValueError, RuntimeError, StopIteration)
@@ -123,10 +124,11 @@ def _read_array(content: list[Any], dtype: str) -> Tensor:
     if not isinstance(kind, torch.dtype):
         raise ValueError(dtype)
     sizes = [int(size) for size in shape]
-    raw = bytearray(base64.b64decode(data))
-    return (
-        torch.frombuffer(raw, dtype=kind).reshape(sizes) if raw else torch.empty(sizes, dtype=kind)
-    )
+    if raw := bytearray(base64.b64decode(data)):
+        return torch.frombuffer(raw, dtype=kind).reshape(sizes)
+    if 0 not in sizes:  # a shape alone would be memory without a bound
+        raise ValueError(sizes)
+    return torch.empty(sizes, dtype=kind)
 
 
 def write_message(stream: IO[bytes], message: dict[str, Any]) -> None:

@@ -16,7 +16,13 @@ from typing import Any
 from torch import Tensor
 
 from companion.errors import CompanionError, DataError
-from companion.grading.message import LONGEST, Courier, read_message, write_message
+from companion.grading.message import (
+    LONGEST,
+    SHOWN,
+    Courier,
+    read_message,
+    write_message,
+)
 from companion.grading.sandbox import Limits, Sandbox
 
 __all__ = ["Ended", "Session"]
@@ -92,7 +98,7 @@ class Session:
         self.allow()
         told = self._exchange({"run": source})
         error = told.get("error")
-        return str(told.get("printed", "")), None if error is None else str(error)
+        return legible(told.get("printed", "")), None if error is None else legible(error)
 
     def function(self, name: str) -> Callable[..., Any]:
         """Return a function that calls what the cells called `name`, over there."""
@@ -101,7 +107,7 @@ class Session:
     def _call(self, name: str | int, inputs: list[Any]) -> Any:
         told = self._exchange({"call": name, "with": [self._courier.write(one) for one in inputs]})
         if "raised" in told:
-            raise _error(str(told["raised"]), str(told.get("words", "")))
+            raise _error(legible(told["raised"]), legible(told.get("words", "")))
         try:
             value = self._courier.read(told["value"])
             after = [self._courier.read(one) for one in told["inputs"]]
@@ -162,6 +168,15 @@ class Session:
         with suppress(OSError):
             self._sandbox.stop(reason)
         return Ended(self._sandbox.stopped)
+
+
+def legible(said: object) -> str:
+    """What came from over there as text of a bounded length that can be written to a file.
+
+    >>> legible("a\\ud800"), len(legible("x" * 10**6))
+    ('a?', 10000)
+    """
+    return str(said)[:SHOWN].encode("utf-8", "replace").decode("utf-8")
 
 
 def _error(kind: str, words: str) -> Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ __all__ = ["Submission", "collect", "rebuild"]
 
 LARGEST = 10 * 2**20  # bytes of a notebook; ours, pictures included, have less than 1 MB
 MOST_CELLS = 500
+MOST_CHARACTERS = 2**20  # of all cells together; ours have some 20,000
 STUDENT = re.compile(r"[\w@+-][\w.@+-]*")
 
 
@@ -91,8 +93,8 @@ def _notebooks(folder: Path) -> Iterator[tuple[str, Path]]:
         if entry.is_dir() and not entry.is_symlink():
             paths = sorted(entry.rglob("*.ipynb"))
             inner = [path for path in paths if ".ipynb_checkpoints" not in path.parts]
-            yield from ((entry.name, path) for path in inner)
-        elif entry.suffix == ".ipynb" or entry.is_symlink():
+            yield from ((entry.name, path) for path in inner or [entry])
+        elif entry.suffix in (".ipynb", ".zip") or entry.is_symlink():
             yield entry.stem, entry
 
 
@@ -101,16 +103,25 @@ def _read(path: Path, folder: Path) -> NotebookNode | str:
     inner = path.relative_to(folder)
     if any((folder / part).is_symlink() for part in (inner, *inner.parents)):
         return f"{path.name} is a link; expected a file"
+    if path.is_dir():
+        held = ", ".join(sorted(one.name for one in path.iterdir())[:5]) or "nothing"
+        return f"{path.name} holds no notebook, but {held}"
+    if not path.is_file() or path.suffix != ".ipynb":
+        return f"{path.name} is no notebook; expected a file *.ipynb"
     try:
         if (size := path.stat().st_size) > LARGEST:
             return f"{path.name} has {size / 2**20:.0f} MiB; at most {LARGEST // 2**20} are read"
-        notebook = nbformat.reads(path.read_text("utf-8"), as_version=4)
+        text = path.read_text("utf-8")
+        if (count := len(json.loads(text)["cells"])) > MOST_CELLS:
+            return f"{path.name} has {count} cells; at most {MOST_CELLS} are run"
+        notebook = nbformat.reads(text, as_version=4)
         nbformat.validate(notebook)
+        nbformat.writes(notebook).encode("utf-8")  # fails for half a character, as \ud800
     except Exception as error:  # nbformat, JSON and the file system each have their own
-        reason = str(error).partition("\n")[0][:120]
+        reason = " ".join(str(error).split())[:120]
         return f"{path.name} is no notebook: {type(error).__name__}: {reason}"
-    if len(notebook.cells) > MOST_CELLS:
-        return f"{path.name} has {len(notebook.cells)} cells; at most {MOST_CELLS} are run"
+    if (length := sum(len(cell.source) for cell in notebook.cells)) > MOST_CHARACTERS:
+        return f"{path.name} has {length} characters in its cells; at most {MOST_CHARACTERS}"
     return notebook
 
 

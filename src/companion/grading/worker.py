@@ -20,11 +20,9 @@ import traceback
 from io import StringIO
 from typing import IO, Any
 
-from companion.grading.message import Courier, read_message, write_message
+from companion.grading.message import SHOWN, Courier, read_message, write_message
 
 __all__ = ["main"]
-
-SHOWN = 10_000  # characters of what a cell printed
 
 
 class Printed(StringIO):
