@@ -11,8 +11,8 @@ import torch
 
 import companion
 from companion.cli import bench, doctor, main
-from companion.grading.sandbox import isolation
 from companion.errors import CompanionError, DataError
+from companion.grading.sandbox import isolation
 
 LIGHT = """
 import sys
