@@ -16,6 +16,7 @@ import time
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def handed_in(kind: str, assignment: Assignment, solutions: Mapping[str, str]) -
         sources = {name: sources[name] for name in names[: len(names) // 2]}
     elif kind in HARM:
         sources[names[1]] = HARM[kind]
-    notebook = nbformat.from_dict(assignment.release)
+    notebook = deepcopy(assignment.release)
     for cell in notebook.cells:
         cell.source = sources.get(grade_id(cell), cell.source)
     right = [name for name, source in sources.items() if source == solutions[name]]
