@@ -5,6 +5,7 @@ PYTHON ?= python3
 PORT ?= 8000
 SERVE ?= 1
 BROWSER ?= optional
+THREADS ?= 1
 LAB ?=
 BIN := .venv/bin
 READY := .venv/ready
@@ -30,7 +31,8 @@ site: $(SITE)/index.html
 $(SITE)/index.html: $(READY) _config.yml $(SOURCES)
 	@$(BIN)/python tools/site.py
 
-test: site  ## every test: package, notebooks, site in a browser (BROWSER=required: fail without one)
+test: site  ## every test (BROWSER=required: fail without one; THREADS=2: of each of two processes)
+	OMP_NUM_THREADS=$(THREADS) MKL_NUM_THREADS=$(THREADS) OPENBLAS_NUM_THREADS=$(THREADS) \
 	$(BIN)/pytest -n 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout 300 --durations 12 --browser $(BROWSER) tests src book
 
 lab: $(READY)  ## open the notebooks in JupyterLab (LAB=--no-browser: its own options)

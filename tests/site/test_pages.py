@@ -101,7 +101,7 @@ def test_the_reader_can_switch_the_theme(visit):
 # part of the text around them, which is judged too.
 TWINS = """() => {
     const seen = new Set();
-    for (const word of document.querySelectorAll("pre span:not(:has(*))")) {
+    for (const word of document.querySelectorAll(":is(pre, code, .sig) span:not(:has(*))")) {
         if (!word.checkVisibility()) continue;
         const { color, backgroundColor, fontSize, fontWeight } = getComputedStyle(word);
         let kind = [color, backgroundColor, fontSize, fontWeight].join();

@@ -13,7 +13,7 @@ import pytest
 SLOWDOWN = 4
 LOADS = 3
 PAINT = 1.5  # seconds until the first paint; the style sheet of formulas has come by then
-FRAME = 4  # seconds until the frame after the whole page was read, which has all formulas
+FRAME = 3  # seconds until the frame after the whole page was read, which has all formulas
 SHIFT = 0.1  # of the window, all shifts together
 # Notes shifts of the layout, and the first frame in which a formula of the article has a size.
 WATCH = """
