@@ -101,10 +101,10 @@ def test_fonts_are_cut_to_the_glyphs_that_are_shown(formulas):
     assert shown == {0x3BB, ord("x"), ord('"')}
     path = formulas.mathjax_folder() / "output/chtml/fonts/woff-v2/MathJax_Math-Italic.woff"
     cut = TTFont(io.BytesIO(formulas.cut_font(path, shown)))
-    assert set(cut.getBestCmap()) == {0x3BB, ord("x")}
+    assert set(cut.getBestCmap() or ()) == {0x3BB, ord("x")}
     whole = TTFont(path)
     assert cut["hhea"].ascent == whole["hhea"].ascent
-    assert cut["head"].unitsPerEm == whole["head"].unitsPerEm
+    assert vars(cut["head"])["unitsPerEm"] == vars(whole["head"])["unitsPerEm"]
 
 
 def test_missing_packages_are_told_in_one_line(formulas, monkeypatch):
