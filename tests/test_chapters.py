@@ -33,8 +33,10 @@ ENDING = re.compile(
 EXERCISES = re.compile(
     r"\n# Exercises: [^\n]+\n"
     r"\nReplace a stub by your own function and run the cell below it: `check` [^\n]+\n"
-    r"\nThe notation is that of the chapter \{doc\}`(?P<chapter>[a-z-]+)`[^\n]+ A solution is "
-    r"folded below each exercise; it is more use to you after a first attempt of your own.\n\n```"
+    r"\nThe notation is that of the chapter \{doc\}`(?P<chapter>[a-z-]+)`[^\n]+\n"
+    r"\n\+\+\+ \{\"tags\": \[\"solution\"\]\}\n"  # what only a reader of the solved version is told
+    r"\nA solution is folded below each exercise; it is more use to you after a first attempt of "
+    r"your own.\n\n```"
 )
 NUMBERS = dict(enumerate(["No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight"]))
 

@@ -197,6 +197,8 @@ def test_pcgrad_refuses_one_gradient_and_many() -> None:
         with pytest.raises(AnswerError, match=r"Take\s+two\s+auxiliaries"):
             check(exercises.PCGRAD, lambda count=count: normal(1, count, 3))
     with pytest.raises(AnswerError, match=r"Three\s+gradients\s+are\s+enough"):
+        check(exercises.PCGRAD, lambda: normal(1, 20, 3))
+    with pytest.raises(AnswerError, match=r"expected \[1 to 24, 1 to 24\]"):
         check(exercises.PCGRAD, lambda: normal(1, 40, 3))
 
 
