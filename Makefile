@@ -33,7 +33,7 @@ $(SITE)/index.html: $(READY) _config.yml $(SOURCES)
 
 test: site  ## every test (BROWSER=required: fail without one; THREADS=2: of each process)
 	OMP_NUM_THREADS=$(THREADS) MKL_NUM_THREADS=$(THREADS) OPENBLAS_NUM_THREADS=$(THREADS) \
-	$(BIN)/pytest -n 3 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout 300 --durations 12 --browser $(BROWSER) tests src book
+	$(BIN)/pytest -n 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout 300 --durations 12 --browser $(BROWSER) tests src book
 
 lab: $(READY)  ## open the notebooks in JupyterLab (LAB=--no-browser: its own options)
 	$(BIN)/jupyter lab --notebook-dir book $(LAB)
