@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from school import HIDDEN, NAME, Class
 
-from companion.grading import Limits, Submission, judge_notebook
+from companion.grading import Court, Limits, Submission, judge_notebook
 from companion.grading.feedback import drawn
 from companion.grading.gradebook import Gradebook
 from companion.grading.judge import Judged
@@ -61,7 +61,11 @@ def attack(school: Class) -> tuple[Submission, Judged]:
     notebook.cells.insert(0, nbformat.v4.new_markdown_cell(MARKDOWN))
     notebook.cells.insert(1, nbformat.v4.new_code_cell(PRINTED))
     found, _ = rebuild(notebook, school.assignment)
-    judged = judge_notebook(found, school.assignment, limits=Limits(), hidden=HIDDEN)
+    modules = {question.module for question in school.assignment.questions.values()}
+    with Court(modules) as court:
+        judged = judge_notebook(
+            found, school.assignment, limits=Limits(), hidden=HIDDEN, court=court
+        )
     notes = [f"the file is called \n\n{SCRIPT}`{SCRIPT}.ipynb"]
     return Submission("ada", school.assignment, Path("x"), found, notes), judged
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import time
 import zipfile
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from loading import load_tool
 from school import NAME, Class
 
 from companion.cli import main
-from companion.grading import Limits, grade_course
+from companion.errors import CompanionError
+from companion.grading import Court, Judged, Submission, grade_course
 from companion.grading.assignment import grade_id
+from companion.grading.gradebook import _succeed
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 LEAST = 16  # shorter lines, as `return weights`, tell nothing
@@ -81,14 +84,14 @@ def test_a_class_is_graded(school: Class, tmp_path: Path) -> None:
             "none": school.notebook(solved=False),
             "two": school.notebook(solved=[first, second]),
             "cheat": school.notebook(solved=False, changed={names[0]: EVERYTHING}),
-            "loop": school.notebook(changed={names[1]: "while True:\n    pass"}),
+            "exit": school.notebook(changed={names[1]: "import os\nos._exit(0)"}),
         },
     )
     (handed / "noise.ipynb").write_text("{")
     before = {path: path.read_bytes() for path in handed.rglob("*.ipynb")}
     out = tmp_path / "out" / "grades.csv"
     out.parent.mkdir()
-    grade_course(handed, course=school.course, out=out, limits=Limits(cell_seconds=8), workers=2)
+    grade_course(handed, course=school.course, out=out, workers=2)
     table = {row["student"]: row for row in csv.DictReader(out.open(encoding="utf-8"))}
     scores = {student: float(row["score"]) for student, row in table.items()}
     points = {name: question.points for name, question in questions.items()}
@@ -97,7 +100,7 @@ def test_a_class_is_graded(school: Class, tmp_path: Path) -> None:
         "none": 0,
         "two": points[f"{first}-check"] + points[f"{second}-check"],
         "cheat": 0,
-        "loop": sum(points.values()) - points[f"{second}-check"],
+        "exit": sum(points.values()) - points[f"{second}-check"],
         "noise": 0,
     }
     assert table["noise"]["status"] == "refused"
@@ -112,7 +115,7 @@ def check_feedback(folder: Path, students: set[str]) -> None:
     assert set(pages) == students
     assert all(page.count("<math") > 20 and "$" not in page for page in pages.values())
     assert "not solved yet" in pages["none"]
-    assert "its time was up" in pages["loop"]
+    assert "it ended by itself" in pages["exit"]
     assert "Refused" in pages["noise"]
     assert "✓ ex-primary" in pages["all"]
 
@@ -140,16 +143,80 @@ def test_hidden_checks_refuse_an_answer_that_knows_the_page(school: Class, tmp_p
     assert "Right on the inputs of the page, wrong on others" in page
 
 
-def test_the_command_grades_and_says_what_it_refused(
-    school: Class, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_what_fails_for_one_stops_no_other(
+    school: Class,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (tmp_path / "in").mkdir()
+    """No process starts for ada, nothing can be written for bob, and noise hands in no notebook."""
+
+    def judge(notebook: nbformat.NotebookNode, *_: object, **more: object) -> Judged:
+        if notebook.cells[0].source == "ada":
+            raise CompanionError("a process for grading does not start: no memory")
+        return Judged()
+
+    monkeypatch.setattr("companion.grading.course.judge_notebook", judge)
+    for student in ("ada", "bob"):
+        notebook = school.notebook(solved=False)
+        notebook.cells.insert(0, nbformat.v4.new_code_cell(student))
+        school.hand_in(tmp_path / "in", {student: notebook})
     (tmp_path / "in" / "noise.ipynb").write_text("{")
+    (school.course / "submitted").mkdir(exist_ok=True)
+    blocked = school.course / "submitted" / "bob"
+    blocked.write_text("a file where a folder should be")
     words = ["grade", str(tmp_path / "in"), "--course", str(school.course), "--allow-open"]
-    assert main([*words, "--out", str(tmp_path / "grades.csv")]) == 0
-    said = capsys.readouterr().out
+    assert main([*words, "--out", str(tmp_path / "grades.csv")]) == 1
+    blocked.unlink()
+    said, complaint = capsys.readouterr()
     assert "0 graded, 1 refused" in said
-    assert "noise: noise.ipynb is no notebook" in said
+    assert "noise: refused: noise.ipynb is no notebook" in said
+    assert "2 of 3 submissions failed and have no grade" in complaint.splitlines()[-1]
+    rows = {row["student"]: row for row in csv.DictReader((tmp_path / "grades.csv").open())}
+    assert [(row["status"], row["score"]) for row in rows.values()] == [
+        ("failed", ""),
+        ("failed", ""),
+        ("refused", "0.0"),
+    ]
+    assert rows["ada"]["notes"] == "a process for grading does not start: no memory"
+    assert "not entered: NotADirectoryError" in rows["bob"]["notes"]
+
+
+def test_what_nbgrader_refuses_is_named_in_a_line() -> None:
+    log = "[ERROR] so\nTraceback:\n  raise\nnbgrader.x.SchemaError: old\n[ERROR] There was an error"
+    trace = "Traceback:\n  raise\nNbGraderException: see above\n"
+    with pytest.raises(CompanionError, match=r"^nbgrader refuses x: nbgrader.x.SchemaError: old$"):
+        _succeed({"success": False, "log": log, "error": trace}, "x")
+    with pytest.raises(CompanionError, match=r"^nbgrader refuses x: NbGraderException: see above$"):
+        _succeed({"success": False, "error": trace}, "x")
+    with pytest.raises(KeyboardInterrupt):
+        _succeed({"success": False, "error": "Traceback:\nKeyboardInterrupt\n"}, "x")
+
+
+def test_an_interrupt_ends_what_is_being_judged(
+    school: Class, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[Court] = []
+
+    def judge(*_: object, court: Court, **more: object) -> Judged:
+        begun.append(court)
+        end = time.monotonic() + 20
+        while not court.closed and time.monotonic() < end:
+            time.sleep(0.01)
+        return Judged()
+
+    def interrupt(one: Submission) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("companion.grading.course.judge_notebook", judge)
+    handed = school.hand_in(tmp_path / "in", {name: school.notebook() for name in ("a", "b")})
+    (handed / "noise.ipynb").write_text("{")
+    with pytest.raises(KeyboardInterrupt):
+        grade_course(
+            handed, course=school.course, out=tmp_path / "g.csv", workers=1, report=interrupt
+        )
+    assert begun[0].closed, "it was judged to its end"
+    assert len(begun) == 1, "the next one was begun after the interrupt"
 
 
 def test_a_course_that_is_none_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

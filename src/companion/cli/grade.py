@@ -38,6 +38,8 @@ def grade(
     ] = False,
 ) -> None:
     """Grade submitted notebooks: each runs shut in, its answers are judged from outside."""
+    from collections import Counter
+
     from tqdm import tqdm
 
     from companion.errors import CompanionError
@@ -62,8 +64,14 @@ def grade(
             workers=workers,
             report=lambda one: bar.set_postfix_str(one.student, refresh=bool(bar.update())),
         )
-    refused = [one for one in grades if one.submission.refused]
-    print(f"{len(grades) - len(refused)} graded, {len(refused)} refused: {out}")
-    for one in refused:
-        print(f"  {one.submission.student}: {one.submission.refused}")
+    counts = Counter(one.status for one in grades)
+    print(f"{counts['graded']} graded, {counts['refused']} refused: {out}")
+    for one in grades:
+        if one.status != "graded":
+            print(f"  {one.submission.student}: {one.status}: {'; '.join(one.notes)}")
     print(f"feedback: {out.parent / 'feedback'}")
+    if counts["failed"]:
+        raise CompanionError(
+            f"{counts['failed']} of {len(grades)} submissions failed and have no grade; "
+            f"the reasons are in {out}"
+        )

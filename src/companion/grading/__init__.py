@@ -1,9 +1,9 @@
 """Grading: submitted notebooks run shut in, judged from outside, and entered into nbgrader.
 
 The learner's cells run in a process of their own that holds no solution and, where the system
-allows it, sees no network and no file of anybody. The judges of the exercises run in the process
-that grades: they call the learner's functions through a pipe, so nothing that a submission does to
-its own copy of the checks has an effect.
+allows it, sees no network and no file of anybody. The judges of the exercises run in another: they
+call the learner's functions through a pipe, so nothing that a submission does to its own copy of
+the checks has an effect, and a judge that is kept busy by what comes back is killed as a cell is.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from companion.grading.assignment import Assignment, read_assignments
     from companion.grading.course import Grade, grade_course
+    from companion.grading.court import Court
     from companion.grading.judge import Judged, Verdict, judge_notebook
     from companion.grading.sandbox import Isolation, Limits, isolation
     from companion.grading.submission import Submission, collect
 
 __all__ = [
     "Assignment",
+    "Court",
     "Grade",
     "Isolation",
     "Judged",
@@ -38,6 +40,7 @@ __all__ = [
 HOMES = {
     "assignment": ("Assignment", "read_assignments"),
     "course": ("Grade", "grade_course"),
+    "court": ("Court",),
     "judge": ("Judged", "Verdict", "judge_notebook"),
     "sandbox": ("Isolation", "Limits", "isolation"),
     "submission": ("Submission", "collect"),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 
 import nbformat
@@ -22,10 +22,14 @@ EXPECTED = "expected"  # the tag of a cell that draws what an answer gives
 
 @dataclass(frozen=True)
 class Question:
-    """One graded cell: which exercise judges which name, for how many points."""
+    """One graded cell: which exercise judges which name, for how many points.
+
+    The exercise is ``attribute`` of ``module``.
+    """
 
     cell: str
-    exercise: Exercise
+    module: str
+    attribute: str
     name: str
     points: float
 
@@ -49,9 +53,8 @@ class Assignment:
         found = {}
         for name, cell in self.cells.items():
             if cell.metadata.nbgrader.grade:
-                exercise, answer = _checked(cell.source, imported, f"{self.name}: {name}")
-                points = float(cell.metadata.nbgrader.points)
-                found[name] = Question(name, exercise, answer, points)
+                where = _checked(cell.source, imported, f"{self.name}: {name}")
+                found[name] = Question(name, *where, float(cell.metadata.nbgrader.points))
         return found
 
     @property
@@ -89,8 +92,8 @@ def read_assignments(course: Path) -> dict[str, Assignment]:
     return found
 
 
-def _checked(source: str, imported: dict[str, str], place: str) -> tuple[Exercise, str]:
-    """Return the exercise and the name in the one line ``check(exercises.NAME, answer)``."""
+def _checked(source: str, imported: dict[str, str], place: str) -> tuple[str, str, str]:
+    """Return module, exercise and answer in the one line ``check(exercises.NAME, answer)``."""
     calls = [
         node
         for node in ast.walk(ast.parse(source))
@@ -101,10 +104,9 @@ def _checked(source: str, imported: dict[str, str], place: str) -> tuple[Exercis
     module, _, name = ast.unparse(calls[0].args[0]).rpartition(".")
     if module not in imported:
         raise DataError(f"{place}: nothing is imported as {module!r}")
-    exercise = getattr(importlib.import_module(imported[module]), name, None)
-    if not isinstance(exercise, Exercise):
+    if not isinstance(getattr(import_module(imported[module]), name, None), Exercise):
         raise DataError(f"{place}: {imported[module]} has no exercise {name}")
-    return exercise, calls[0].args[1].id
+    return imported[module], name, calls[0].args[1].id
 
 
 def _imports(notebook: NotebookNode) -> dict[str, str]:

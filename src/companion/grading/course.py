@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from companion.errors import DataError
+from companion.errors import CompanionError, DataError
 from companion.grading.assignment import read_assignments
+from companion.grading.court import Court
 from companion.grading.gradebook import Gradebook
 from companion.grading.judge import Judged, judge_notebook
 from companion.grading.sandbox import Limits
@@ -23,14 +25,28 @@ HIDDEN = "hidden-checks.txt"
 
 @dataclass(frozen=True)
 class Grade:
-    """One line of the table of grades: the scores are those of nbgrader's gradebook."""
+    """One line of the table of grades: the scores are those of nbgrader's gradebook.
+
+    Attributes:
+        failed: why there is no grade, for a fault that is not the student's; empty if there is one.
+    """
 
     submission: Submission
     scores: dict[str, float]
+    failed: str = ""
 
     @property
     def score(self) -> float:
         return sum(self.scores.values())
+
+    @property
+    def status(self) -> str:
+        return "failed" if self.failed else "refused" if self.submission.refused else "graded"
+
+    @property
+    def notes(self) -> list[str]:
+        one = self.submission
+        return [note for note in (self.failed, one.refused) if note] or one.notes
 
 
 def hidden_number(course: Path) -> int:
@@ -75,10 +91,11 @@ def grade_course(
     found = collect(submissions, assignments, only=only)
     gradebook = Gradebook(course)
     grades = []
-    for one, judged in _judge(found, limits or Limits(), hidden, workers or os.cpu_count() or 1):
-        page = out.parent / "feedback" / one.student / f"{one.assignment.name}.html"
-        grades.append(Grade(one, gradebook.enter(one, judged, page)))
-        report(one)
+    with closing(_judge(found, limits or Limits(), hidden, workers or os.cpu_count() or 1)) as done:
+        for one, judged in done:
+            page = out.parent / "feedback" / one.student / f"{one.assignment.name}.html"
+            grades.append(_enter(gradebook, one, judged, page))
+            report(one)
     grades.sort(key=lambda grade: (grade.submission.student, grade.submission.assignment.name))
     _write_table(grades, out)
     return grades
@@ -86,17 +103,38 @@ def grade_course(
 
 def _judge(
     found: Sequence[Submission], limits: Limits, hidden: int, workers: int
-) -> Iterator[tuple[Submission, Judged]]:
-    """Yield each submission as soon as it is judged; meanwhile the next ones are."""
+) -> Generator[tuple[Submission, Judged | CompanionError], None, None]:
+    """Yield each submission as soon as it is judged, or cannot be; meanwhile the next ones are."""
+    court = Court(q.module for one in found for q in one.assignment.questions.values())
 
-    def work(one: Submission) -> Judged:
-        return judge_notebook(one.notebook, one.assignment, limits=limits, hidden=hidden)
+    def work(one: Submission) -> Judged | CompanionError:
+        about = one.notebook, one.assignment
+        try:
+            return judge_notebook(*about, limits=limits, hidden=hidden, court=court)
+        except CompanionError as error:
+            return error
 
-    yield from ((one, Judged()) for one in found if one.refused)
-    with ThreadPoolExecutor(workers) as pool:
+    pool = ThreadPoolExecutor(workers)
+    try:
         running = {pool.submit(work, one): one for one in found if not one.refused}
+        yield from ((one, Judged()) for one in found if one.refused)
         for done in as_completed(running):
             yield running[done], done.result()
+    finally:
+        court.close()  # and whoever is being judged, if this ends before its time
+        pool.shutdown(cancel_futures=True)
+
+
+def _enter(
+    gradebook: Gradebook, one: Submission, judged: Judged | CompanionError, page: Path
+) -> Grade:
+    """Return the grade of one submission; what stops it stops no other."""
+    if isinstance(judged, CompanionError):
+        return Grade(one, {}, str(judged))
+    try:
+        return Grade(one, gradebook.enter(one, judged, page))
+    except CompanionError as error:
+        return Grade(one, {}, str(error))
 
 
 def _write_table(grades: Sequence[Grade], out: Path) -> None:
@@ -117,9 +155,9 @@ def _row(grade: Grade) -> dict[str, object]:
     return {
         "student": one.student,
         "assignment": one.assignment.name,
-        "score": grade.score,
+        "score": "" if grade.failed else grade.score,
         "points": one.assignment.points,
-        "status": "refused" if one.refused else "graded",
-        "notes": "; ".join([one.refused] if one.refused else one.notes),
+        "status": grade.status,
+        "notes": "; ".join(grade.notes),
         **{name.removesuffix("-check"): score for name, score in grade.scores.items()},
     }

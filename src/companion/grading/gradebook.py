@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import sys
 import warnings
@@ -27,7 +28,7 @@ from nbgrader.preprocessors import (
     SaveAutoGrades,
     SaveCells,
 )
-from sqlalchemy.exc import SAWarning
+from sqlalchemy.exc import SAWarning, SQLAlchemyError
 from traitlets.config import Config
 
 from companion.errors import CompanionError
@@ -130,8 +131,14 @@ class Gradebook:
         """Enter a submission, write its feedback to `page`, and return the score of each question.
 
         Raises:
-            CompanionError: if nbgrader refuses.
+            CompanionError: if nbgrader refuses, or a file cannot be written.
         """
+        try:
+            return self._enter(submission, judged, page)
+        except (OSError, SQLAlchemyError, nbgrader.api.MissingEntry) as error:
+            raise CompanionError(f"not entered: {type(error).__name__}: {error}") from error
+
+    def _enter(self, submission: Submission, judged: Judged, page: Path) -> dict[str, float]:
         name, student = submission.assignment.name, submission.student
         folder = self.course / "submitted" / student / name
         shutil.rmtree(folder, ignore_errors=True)
@@ -161,8 +168,14 @@ def _create(database: Path) -> None:
 
 
 def _succeed(result: dict[str, Any], what: str) -> None:
-    if not result["success"]:
-        raise CompanionError(f"nbgrader refuses {what}:\n{result['log']}\n{result['error']}")
+    if result["success"]:
+        return
+    if result["error"].rstrip().endswith("KeyboardInterrupt"):
+        raise KeyboardInterrupt  # nbgrader takes it for a mishap of this one notebook
+    log = result.get("log", "")
+    raised = re.findall(r"^[\w.]+(?:Error|Exception|Entry|Interrupt)\b.*", log, re.MULTILINE)
+    reason = raised[-1] if raised else result["error"].strip().splitlines()[-1]
+    raise CompanionError(f"nbgrader refuses {what}: {reason}") from RuntimeError(log)
 
 
 def _picture(cell: NotebookNode) -> list[NotebookNode]:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ import psutil
 
 import companion
 
-__all__ = ["Isolation", "Limits", "Sandbox", "isolation"]
+__all__ = ["Isolation", "Limits", "Sandbox", "end_family", "isolation"]
 
 LOOK = 0.05  # seconds between two looks at what the processes use
 SYSTEM = (
@@ -163,9 +164,8 @@ class Sandbox:
     def stop(self, reason: str = "") -> None:
         """End the worker and everything that it started; the first reason is kept."""
         self.stopped = self.stopped or reason
-        for process in reversed(self._family()):
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
+        with suppress(psutil.NoSuchProcess):
+            end_family(psutil.Process(self.process.pid))
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
@@ -188,13 +188,36 @@ class Sandbox:
     def _watch_over(self) -> None:
         """Stop the worker when its processes are too many, or use too much memory together."""
         while self.process.poll() is None and not self.stopped:
-            family = self._family()
-            if len(family) > self.limits.processes:
-                self.stop(f"more than {self.limits.processes} processes")
-            elif _resident(family) > self.limits.memory + 2**29:  # Python and torch themselves
-                self.stop(f"more than {self.limits.memory / 2**30:.1f} GiB of memory")
-            with suppress(subprocess.TimeoutExpired):
+            try:
+                self._look()
                 self.process.wait(LOOK)
+            except subprocess.TimeoutExpired:
+                continue
+            except MemoryError:  # of this process, for what came back: that will be given up
+                time.sleep(LOOK)
+
+    def _look(self) -> None:
+        family = self._family()
+        if len(family) > self.limits.processes:
+            self.stop(f"more than {self.limits.processes} processes")
+        elif _resident(family) > self.limits.memory + 2**29:  # Python and torch themselves
+            self.stop(f"more than {self.limits.memory / 2**30:.1f} GiB of memory")
+
+
+def end_family(head: psutil.Process) -> None:
+    """Kill a process and all that it has started, with the process groups that these lead."""
+    family = [head]
+    with suppress(psutil.NoSuchProcess):
+        family += head.children(recursive=True)
+    groups = []
+    for process in reversed(family):
+        with suppress(psutil.NoSuchProcess, ProcessLookupError):
+            if os.getpgid(process.pid) == process.pid:
+                groups.append(process.pid)
+            process.kill()
+    for group in groups:
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
 
 
 def _resident(family: Sequence[psutil.Process]) -> int:

@@ -16,6 +16,7 @@ from typing import Any
 from torch import Tensor
 
 from companion.errors import CompanionError, DataError
+from companion.grading.court import START
 from companion.grading.message import (
     LONGEST,
     SHOWN,
@@ -26,8 +27,6 @@ from companion.grading.message import (
 from companion.grading.sandbox import Limits, Sandbox
 
 __all__ = ["Ended", "Session"]
-
-START = 60.0  # seconds for importing torch on a busy machine
 
 
 class Ended(BaseException):
@@ -68,6 +67,11 @@ class Session:
     def folder(self) -> str:
         """Where the process writes to when nothing shuts it in; gone with the session."""
         return self._folder.name
+
+    @property
+    def pid(self) -> int:
+        """The number of the process, which leads a group of its own."""
+        return self._sandbox.process.pid
 
     def __enter__(self) -> Session:
         return self
@@ -144,6 +148,8 @@ class Session:
             return read_message(self._line())
         except DataError:
             raise self._end("it wrote to the judge's pipe") from None
+        except MemoryError:  # a line may have been lost with it, so nothing more can be read
+            raise self._end("it sent more than its judge can hold") from None
 
     def _line(self) -> bytes:
         end = min(self._cell_ends, self.deadline)
