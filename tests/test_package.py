@@ -102,7 +102,7 @@ def test_annotations_are_enforced_in_doctests(tmp_path: Path):
     shutil.copy(root / "conftest.py", tmp_path)
     shutil.copy(root / "pyproject.toml", tmp_path)
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "src"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:nbval", "src"],
         cwd=tmp_path, env={"PYTHONPATH": str(tmp_path / "src"), "PATH": "/usr/bin:/bin"},
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip

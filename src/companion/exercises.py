@@ -186,16 +186,15 @@ def function_exercise(
         trials = _try(answer, drawn, fault)
         if isinstance(first := trials[0].outcome, _Trouble) and first.kind == NO_ANSWER:
             return first.words
-        wrong = [number for number, trial in enumerate(trials) if trial.fault]
-        if not wrong:
+        if not (wrong := [trial for trial in trials if trial.fault]):
             return None
         explained = []
         for mistake in mistakes:
-            own = _try(mistake.answer, drawn, fault)
-            if all(_alike(own[number].outcome, trials[number].outcome) for number in wrong):
+            if all(_behaves(mistake.answer, trial) for trial in wrong):  # most differ at once
+                own = _try(mistake.answer, drawn, fault)
                 explained.append((sum(trial.fault is not None for trial in own), mistake.message))
         message = [min(explained)[1]] if explained else []  # wrong least often: says most
-        return "\n".join([*message, trials[wrong[0]].report()])
+        return "\n".join([*message, wrong[0].report()])
 
     return Exercise(label, judge, mistakes, lambda: f"{len(cases())} cases")
 
@@ -248,7 +247,8 @@ def _try(
     return trials
 
 
-def _alike(one: Tensor | _Trouble, other: Tensor | _Trouble) -> bool:
+def _behaves(answer: Callable[..., object], trial: _Trial) -> bool:
+    one, other = _attempt(answer, trial.case.inputs, trial.case.expected.shape), trial.outcome
     if isinstance(one, _Trouble) or isinstance(other, _Trouble):
         return getattr(one, "kind", None) == getattr(other, "kind", None)
     size = max(float(value.abs().max()) if value.numel() else 0.0 for value in (one, other))

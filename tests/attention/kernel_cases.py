@@ -6,7 +6,7 @@ import torch
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = torch.device("cpu" if INTERPRETED else "cuda")
-NO_DEVICE = "needs CUDA; test_kernels runs this file in Triton's interpreter"
+NO_DEVICE = "needs CUDA; test_compilers runs this file in Triton's interpreter"
 HALVES = [torch.bfloat16, torch.float16]
 
 

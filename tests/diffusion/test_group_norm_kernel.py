@@ -12,7 +12,7 @@ from companion.errors import DataError, ShapeError
 pytest.importorskip("triton", reason="pip install triton")
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 if not INTERPRETED and not torch.cuda.is_available():
-    why = "no CUDA device; test_normalization runs this file in Triton's interpreter"
+    why = "no CUDA device; test_compilers runs this file in Triton's interpreter"
     pytest.skip(why, allow_module_level=True)
 from companion.diffusion.kernels.group_norm import group_norm_silu  # noqa: E402
 

@@ -65,15 +65,16 @@ def recipe_of_make_test() -> str:
     return line
 
 
-def nbval(root: Path) -> tuple[int, dict[int, str]]:
+def nbval(root: Path, *, wait: int = 12) -> tuple[int, dict[int, str]]:
     """Test the notebooks below `root` with the options of `make test`.
 
-    Returns pytest's exit status, and what it said of each cell: "" for one that passed.
+    No cell gets more than `wait` seconds. Returns pytest's exit status, and what it said of each
+    cell: "" for one that passed.
     """
     options = " ".join(re.findall(r"--nbval\S*(?: \d+)?", recipe_of_make_test())).split()
     report = root / "report.xml"
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "book", *options, "--nbval-cell-timeout", "12", "-q",
+        [sys.executable, "-m", "pytest", "book", *options, "--nbval-cell-timeout", str(wait), "-q",
          "-c", os.devnull, "--rootdir", str(root), "--junit-xml", str(report)],
         cwd=root, capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -89,7 +90,7 @@ def nbval(root: Path) -> tuple[int, dict[int, str]]:
 def verdicts(good: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[int, dict[int, str]]:
     root = tmp_path_factory.mktemp("broken")
     break_copy(good, root, [at(number, change) for number, change in BROKEN_CELLS.values()])
-    return nbval(root)
+    return nbval(root, wait=5)  # for the answer of a kernel that is dead by then
 
 
 def test_make_test_compares_every_notebook() -> None:

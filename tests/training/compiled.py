@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 
 import torch
+from torch._inductor import config
 from training.small_run import DATA, RECIPE, loss, net
 
 from companion.training import fit
@@ -14,6 +15,7 @@ from companion.training import fit
 
 def main() -> None:
     torch.set_num_threads(1)
+    config.compile_threads = 1  # workers cost more than they save
     calls, found = [], {}
     compiler = torch.compile
     torch.compile = lambda *options, **more: calls.append(options) or compiler(*options, **more)
