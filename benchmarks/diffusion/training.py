@@ -33,7 +33,7 @@ def cases(device: torch.device, *, quick: bool) -> Iterator[Case]:
     """Yield the cases: digits on a CPU, CIFAR-10's size on a GPU."""
     small, large = rivals.SIZES[:2], rivals.SIZES[2]
     if quick:
-        yield small[0], "fp32", 16, False
+        yield small[0], "fp32", 8, False
     elif device.type == "cuda":
         for precision in ("bf16", "fp32"):
             for batch in (16, 32, 64, 128, 256):

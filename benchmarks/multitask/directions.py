@@ -29,6 +29,7 @@ from companion.multitask import (
 )
 
 OURS = "companion"
+STEPS = {True: 100, False: 2000}  # by whether it has to be quick
 Solver = Callable[[Tensor], tuple[Tensor, Tensor]]  # gradients -> update, one weight per gradient
 
 
@@ -51,8 +52,9 @@ def aggregators(tasks: int, dtype: torch.dtype, device: torch.device) -> dict[st
     }
 
 
-def hull_aggregators() -> dict[str, Any]:
-    return {"MGDA": MGDA(), "MGDA 2000 steps": MGDA(epsilon=1e-12, max_iters=2000)}
+def hull_aggregators(steps: int) -> dict[str, Any]:
+    """Return TorchJD's rule for equals, with its defaults and with so many steps at most."""
+    return {"MGDA": MGDA(), f"MGDA {steps} steps": MGDA(epsilon=1e-12, max_iters=steps)}
 
 
 # ------------------------------------------------------------------------- from the gradients
@@ -62,7 +64,7 @@ def residual(g: Tensor, update: Tensor, weights: Tensor, primaries: int) -> floa
     return kkt_residual(update, weights, g, primaries=primaries)
 
 
-def direction_contestants(g: Tensor) -> list[Contestant]:
+def direction_contestants(g: Tensor, steps: int) -> list[Contestant]:
     """Return one contestant per rule; a peer counts if it comes within a tenth of the optimum."""
 
     def of_peer(aggregate: Any, primaries: int) -> Callable[[Tensor], float]:
@@ -81,7 +83,7 @@ def direction_contestants(g: Tensor) -> list[Contestant]:
     for name, rule in aggregators(len(g), g.dtype, g.device).items():
         contestants.append(Contestant(name, lambda rule=rule: rule(g), of_peer(rule, 1), 0.1))
     contestants.append(Contestant(common, lambda: common_descent(g), of_common, exact))
-    for name, rule in hull_aggregators().items():
+    for name, rule in hull_aggregators(steps).items():
         solve, error = (lambda rule=rule: rule(g)), of_peer(rule, len(g))
         contestants.append(Contestant(name, solve, error, 0.1))
     return contestants
@@ -93,7 +95,8 @@ def directions(quick: bool, device: torch.device) -> list[dict[str, Any]]:
         dtype = torch.float64 if dim <= 10**6 else torch.float32
         for tasks in [2, 4] if quick else [2, 4, 8, 16]:
             g = conflicting(tasks, dim, dtype, device)
-            results = race(direction_contestants(g), device, rounds=5 if quick else 20)
+            contestants = direction_contestants(g, STEPS[quick])
+            results = race(contestants, device, rounds=5 if quick else 20)
             rows.append({"tasks": tasks, "dim": dim, "dtype": str(dtype)[6:], "results": results})
             print(f"directions m={tasks} d={dim:.0e}: {in_words(results)}", flush=True)
     return rows
@@ -102,7 +105,7 @@ def directions(quick: bool, device: torch.device) -> list[dict[str, Any]]:
 # --------------------------------------------------------------------- from the Gram matrix
 
 
-def weight_contestants(g: Tensor) -> list[Contestant]:
+def weight_contestants(g: Tensor, steps: int) -> list[Contestant]:
     """Return the solvers alone: the Gram matrix is given, in float64 on the CPU."""
     gram, tasks = g @ g.T, len(g)
     contestants = []
@@ -115,7 +118,7 @@ def weight_contestants(g: Tensor) -> list[Contestant]:
     for name, rule in aggregators(tasks, g.dtype, g.device).items():
         enter(name, lambda rule=rule: rule.gramian_weighting(gram), 1)
     enter(f"{OURS} common", lambda: gram_weights(gram, primaries=tasks), tasks)
-    for name, rule in hull_aggregators().items():
+    for name, rule in hull_aggregators(steps).items():
         enter(name, lambda rule=rule: rule.gramian_weighting(gram), tasks)
     return contestants
 
@@ -124,7 +127,7 @@ def weights_from_gram(quick: bool) -> list[dict[str, Any]]:
     rows, cpu = [], torch.device("cpu")
     for tasks in [2, 4] if quick else [2, 4, 8, 16]:
         g = conflicting(tasks, 200, torch.float64, cpu)
-        results = race(weight_contestants(g), cpu, rounds=5 if quick else 50)
+        results = race(weight_contestants(g, STEPS[quick]), cpu, rounds=5 if quick else 50)
         rows.append({"tasks": tasks, "results": results})
         print(f"weights m={tasks}: {in_words(results)}", flush=True)
     return rows
@@ -140,7 +143,7 @@ def in_words(results: dict[str, dict[str, Any]]) -> str:
 # ------------------------------------------------------------------------- hard gradients
 
 
-def solvers(tasks: int) -> dict[str, tuple[Solver, bool]]:
+def solvers(tasks: int, steps: int) -> dict[str, tuple[Solver, bool]]:
     """Return every way to a direction, and whether its rows are all equals (hull) or not."""
 
     def ours(g: Tensor) -> tuple[Tensor, Tensor]:
@@ -170,13 +173,13 @@ def solvers(tasks: int) -> dict[str, tuple[Solver, bool]]:
     found = {name: (solve, False) for name, solve in first.items()}
     found |= {name: (peer(rule), False) for name, rule in peers.items()}
     found |= {f"{OURS} common": (ours_common, True)}
-    return found | {name: (peer(rule), True) for name, rule in hull_aggregators().items()}
+    return found | {name: (peer(rule), True) for name, rule in hull_aggregators(steps).items()}
 
 
-def judge(g: Tensor, *, hull: bool = True) -> dict[str, Any]:
+def judge(g: Tensor, steps: int, *, hull: bool = True) -> dict[str, Any]:
     """Return the KKT residual of every solver on ``g``, or what it raised."""
     outcome: dict[str, Any] = {}
-    for name, (solve, equals) in solvers(len(g)).items():
+    for name, (solve, equals) in solvers(len(g), steps).items():
         if equals and not hull:
             continue
         try:
@@ -216,14 +219,15 @@ def nearly_opposite(quick: bool) -> list[dict[str, Any]]:
     for exponent in (1, 7, 14) if quick else range(1, 16):
         h = g.clone()
         h[2] = -3 * g[1] + 10.0**-exponent * (g[2] - 0.5 * g[0])
-        rows.append({"angle": 10.0**-exponent, "residual": judge(h, hull=False)})
+        rows.append({"angle": 10.0**-exponent, "residual": judge(h, STEPS[quick], hull=False)})
     return rows
 
 
 def main() -> None:
     options = arguments(__doc__)
+    steps = STEPS[options.quick]
     record = {
-        "degenerate": {name: judge(g) for name, g in degenerate_cases().items()},
+        "degenerate": {name: judge(g, steps) for name, g in degenerate_cases().items()},
         "nearly_opposite": nearly_opposite(options.quick),
         "weights": weights_from_gram(options.quick),
         "directions": directions(options.quick, options.device),

@@ -1,20 +1,15 @@
 """The benchmarks of depth run on their smallest cases, and write what the page reads."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
+from loading import run_benchmark
 
 
 def quick(script: str, folder: Path) -> dict[str, Any]:
-    command = [sys.executable, f"benchmarks/depth/{script}.py", "--quick", "--out", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    run_benchmark(f"depth/{script}", "--quick", "--out", folder)
     record = json.loads((folder / f"depth-{script}-cpu.json").read_text())
     assert record["quick"] is True
     return record

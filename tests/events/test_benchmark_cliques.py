@@ -1,11 +1,10 @@
 """The benchmark of cliques runs, judges before it times, and counts calls."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from loading import run_benchmark
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -13,9 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def record(tmp_path_factory) -> dict:
     folder = tmp_path_factory.mktemp("record")
-    command = [sys.executable, "benchmarks/events/cliques.py", "--quick", "--out", folder]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    run_benchmark("events/cliques", "--quick", "--out", folder)
     return json.loads((folder / "events-cliques-cpu.json").read_text())
 
 

@@ -1,21 +1,18 @@
 """The records of training and of the losses: what they count, and that they judge before timing."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from loading import run_benchmark
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def quick(script: str, folder: Path) -> dict[str, Any]:
-    command = [sys.executable, f"benchmarks/events/{script}.py", "--quick", "--out", folder]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    run_benchmark(f"events/{script}", "--quick", "--out", folder)
     record = json.loads((folder / f"events-{script}-cpu.json").read_text())
     assert record["quick"] is True
     assert record["versions"]["torch"] == torch.__version__

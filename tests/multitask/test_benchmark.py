@@ -1,24 +1,19 @@
 """The benchmark runs, and what it writes can be repeated and compared."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from loading import run_benchmark
 
 from companion.multitask.noisy_labels import RULES
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def quick(name: str, folder: Path) -> dict[str, Any]:
     """Run a benchmark on small cases and return what it wrote."""
-    command = [sys.executable, f"benchmarks/multitask/{name}.py", "--quick", "--out", folder]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    run_benchmark(f"multitask/{name}", "--quick", "--out", folder)
     (written,) = folder.glob("*-cpu.json")
     record = json.loads(written.read_text())
     assert record["versions"]["torch"] == torch.__version__
@@ -55,9 +50,8 @@ def test_noisy_labels_records_every_rule_and_seed(tmp_path):
         assert {len(scores) for scores in case["accuracy"].values()} == {8}
 
 
-def test_a_device_that_is_not_there_is_one_clear_line():
-    command = [sys.executable, "benchmarks/multitask/noisy_labels.py", "--device", "tpu"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "no device 'tpu' here; there is: cpu" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_a_device_that_is_not_there_is_one_clear_line(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        run_benchmark("multitask/noisy_labels", "--device", "tpu")
+    assert stopped.value.code == 2
+    assert "no device 'tpu' here; there is: cpu" in capsys.readouterr().err
