@@ -1,4 +1,6 @@
-// Wide formulas, code and tables scroll in their own box; tools/sphinx_markup.py mends the markup.
+// What a finished page cannot hold, since it depends on the window, the system or other scripts: wide
+// formulas, code and tables scroll in their own box, and buttons have names that tell them apart. The
+// markup itself is mended by tools/sphinx_markup.py.
 (function () {
   "use strict";
 
@@ -24,4 +26,46 @@
   }
   reachable();
   window.addEventListener("resize", reachable);
+
+  // Where the system sets the colours, pictures and curves are those for its ground.
+  const forced = window.matchMedia("(forced-colors: active)"), dark = window.matchMedia("(prefers-color-scheme: dark)");
+  function follow() {
+    if (forced.matches) document.documentElement.dataset.theme = dark.matches ? "dark" : "light";
+  }
+  follow();
+  for (const query of [forced, dark]) query.addEventListener("change", follow);
+
+  // sphinx-copybutton and sphinx-togglebutton add their buttons when the page has been read, before
+  // this, and give all of them one name.
+  document.addEventListener("DOMContentLoaded", function () {
+    all("button.toggle-button", function (button) {
+      const title = document.createElement("span");
+      title.className = "visually-hidden";
+      title.textContent = ` ${button.parentElement.textContent.trim()}`;
+      button.append(title); // behind its own "Click to show"
+      button.querySelector("svg").setAttribute("aria-hidden", "true");
+      button.removeAttribute("aria-label");
+    });
+
+    const said = document.createElement("div");
+    said.className = "visually-hidden";
+    said.setAttribute("role", "status");
+    document.body.append(said);
+    // When it has copied, a button shows another icon, with a title, and says so in its tooltip.
+    const changes = new MutationObserver(function (found) {
+      for (const { target: button, type } of found) {
+        button.querySelector("svg").setAttribute("aria-hidden", "true");
+        if (type === "attributes") said.textContent = button.classList.contains("success") ? button.dataset.tooltip : "";
+      }
+    });
+    const count = { code: 0, output: 0 };
+    all("button.copybtn", function (button) {
+      const block = document.querySelector(button.dataset.clipboardTarget);
+      const what = block.closest(".cell_output") ? "output" : "code";
+      const line = block.textContent.trim().split("\n")[0].slice(0, 60);
+      button.setAttribute("aria-label", `Copy ${what} ${++count[what]}: ${line}`);
+      button.querySelector("svg").setAttribute("aria-hidden", "true");
+      changes.observe(button, { childList: true, attributeFilter: ["data-tooltip"] });
+    });
+  });
 })();

@@ -87,6 +87,8 @@ const Explore = (() => {
     readouts.id = `${figure.id}-readouts`;
     figure.querySelector(".explorable-svg").setAttribute("aria-describedby", `${figure.id}-about ${readouts.id}`);
     for (const table of readouts.querySelectorAll("table")) table.setAttribute("aria-live", "off");
+    const reset = panel.querySelector(".explorable-reset"); // a page has several
+    reset.setAttribute("aria-label", `${reset.textContent}: ${figure.querySelector(".explorable-title").textContent}`);
     let calm;
     return {
       inputs,
@@ -106,7 +108,7 @@ const Explore = (() => {
           input.value = input.defaultValue; // a reload must not keep half of the old setting
           input.addEventListener("input", () => update());
         }
-        panel.querySelector(".explorable-reset").addEventListener("click", () => {
+        reset.addEventListener("click", () => {
           for (const input of inputs) input.value = input.defaultValue;
           update();
         });

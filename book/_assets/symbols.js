@@ -12,7 +12,9 @@
     return element;
   }
   const tip = add("div", { id: "symbol-tip", class: "symbol-tip", role: "tooltip", hidden: "" });
-  const voice = add("div", { class: "symbol-voice", role: "status" });
+  const hint = add("div", { id: "symbol-hint", hidden: "" });
+  hint.textContent = "Arrow keys walk through the symbols.";
+  const voice = add("div", { class: "symbol-voice visually-hidden", role: "status" });
 
   const numberOf = (letter) => /\bsym-(\d+)/.exec(letter.getAttribute("class"))[1];
   const letterAt = (event) => event.target.closest?.(LETTER);
@@ -20,10 +22,14 @@
   let held = false; // it stays when the pointer goes
   let leaving;
 
+  // A formula that is a stop is described by its symbol, or by how to reach one.
+  function describe(letter, words) {
+    letter.closest("mjx-container[role]")?.setAttribute("aria-describedby", words.id);
+  }
   function hide() {
     clearTimeout(leaving);
     if (!here) return;
-    here.closest("mjx-container").removeAttribute("aria-describedby");
+    describe(here, hint);
     for (const letter of article.querySelectorAll(".symbol-lit")) letter.classList.remove("symbol-lit", "symbol-here");
     tip.hidden = true;
     voice.textContent = "";
@@ -40,7 +46,7 @@
     letter.classList.add("symbol-here");
     tip.innerHTML = `<span class="symbol-name">${name}</span><span>${meaning}</span>`;
     tip.hidden = false;
-    letter.closest("mjx-container").setAttribute("aria-describedby", tip.id);
+    describe(letter, tip);
     place(letter.getBoundingClientRect());
   }
 
@@ -74,31 +80,100 @@
       hide();
     }
   });
-  document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
 
-  // A display formula is one stop of the keyboard; the arrow keys walk through its symbols.
-  function walk(formula) {
-    const letters = [...formula.querySelectorAll(LETTER)].filter((letter) => {
+  // ---- the keyboard: all formulas are one walk. Each display formula is a stop of Tab, those within
+  // lines are not, or a page would have hundreds; the arrow keys lead from symbol to symbol, and
+  // from the last of a formula to the first of the next one.
+  const KEY = "F8";
+  const steps = { ArrowRight: 1, ArrowLeft: -1 };
+  const formulas = [...article.querySelectorAll("mjx-container")].filter((formula) =>
+    formula.querySelector(LETTER) && !formula.closest("a, button, summary"));
+  const isStop = (formula) => formula.parentElement.matches("div.math");
+  const isSeen = (formula) => formula.checkVisibility({ opacityProperty: true, visibilityProperty: true });
+
+  function lettersOf(formula) {
+    return [...formula.querySelectorAll(LETTER)].filter((letter) => {
       const base = letter.closest("mjx-script")?.previousElementSibling; // an index of the same symbol
       return !base?.matches(`.sym-${numberOf(letter)}`);
     });
-    if (!letters.length) return;
-    const number = formula.parentElement.querySelector(".eqno")?.firstChild.textContent ?? "";
-    formula.tabIndex = 0;
-    formula.setAttribute("role", "group");
-    formula.setAttribute("aria-label", `Formula ${number}: arrow keys walk through its symbols`.replace(" :", ":"));
-    formula.addEventListener("keydown", (event) => {
-      const at = letters.indexOf(here), last = letters.length - 1;
-      const next = { ArrowRight: Math.min(at + 1, last), ArrowLeft: at < 0 ? last : Math.max(at - 1, 0), Home: 0, End: last }[event.key];
-      if (next === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
-      event.preventDefault();
-      letters[next].scrollIntoView({ block: "nearest", inline: "nearest" });
-      show(letters[next]);
-      held = true;
-      voice.textContent = tip.textContent;
-    });
-    formula.addEventListener("focusout", hide);
   }
-  for (const formula of article.querySelectorAll('div.math > mjx-container[display="true"]')) walk(formula);
+  // What a screen reader says of a formula that has the focus; without it, one within a line is text.
+  function label(formula) {
+    const number = formula.parentElement.querySelector(".eqno")?.firstChild.textContent ?? "";
+    formula.setAttribute("role", "group");
+    formula.setAttribute("aria-label", `Formula ${number}`.trim());
+    formula.setAttribute("aria-describedby", hint.id);
+  }
+  function unlabel(formula) {
+    for (const attribute of ["role", "aria-label", "aria-describedby"]) formula.removeAttribute(attribute);
+    if (formula.tabIndex < 0) formula.removeAttribute("tabindex");
+  }
+  // Show a symbol by key. A screen reader hears it with the focus, or by itself where that stays.
+  function go(formula, letter) {
+    const stays = document.activeElement === formula;
+    for (const part of [formula, letter]) part.scrollIntoView({ block: "nearest", inline: "nearest", behavior: "instant" });
+    if (!stays) {
+      if (!formula.hasAttribute("tabindex")) formula.tabIndex = -1;
+      formula.focus({ preventScroll: true });
+    }
+    show(letter);
+    held = true;
+    voice.textContent = stays ? tip.textContent : "";
+  }
+  function step(formula, by) {
+    const letters = lettersOf(formula), at = letters.indexOf(here);
+    const next = at < 0 && by < 0 ? letters.length - 1 : at + by;
+    if (letters[next]) return go(formula, letters[next]);
+    let place = formulas.indexOf(formula) + by;
+    while (formulas[place] && !isSeen(formulas[place])) place += by;
+    if (formulas[place]) go(formulas[place], lettersOf(formulas[place]).at(by < 0 ? -1 : 0));
+  }
+  // Begin at the first formula in view, below the bar at the top; else at the next one, or the last.
+  function enter() {
+    const bar = document.querySelector(".bd-header-article").getBoundingClientRect().bottom;
+    const seen = formulas.filter(isSeen);
+    const first = seen.find((formula) => formula.getBoundingClientRect().top >= Math.max(bar, 0)) ?? seen.at(-1);
+    go(first, lettersOf(first)[0]);
+  }
+
+  article.addEventListener("focusin", (event) => { if (formulas.includes(event.target)) label(event.target); });
+  article.addEventListener("focusout", (event) => {
+    if (!formulas.includes(event.target)) return;
+    hide();
+    if (!isStop(event.target)) unlabel(event.target);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.shiftKey) return;
+    const formula = formulas.find((one) => one === document.activeElement);
+    if (event.key === "Escape") {
+      hide();
+      formula?.blur(); // the next Tab goes on from here
+    } else if (event.key === KEY && formulas.length) {
+      enter();
+    } else if (formula && event.key in steps) {
+      step(formula, steps[event.key]);
+    } else if (formula && (event.key === "Home" || event.key === "End")) {
+      go(formula, lettersOf(formula).at(event.key === "Home" ? 0 : -1));
+    } else {
+      return;
+    }
+    if (event.key !== "Escape") event.preventDefault();
+  });
+  for (const formula of formulas.filter(isStop)) {
+    formula.tabIndex = 0;
+    label(formula);
+  }
+  if (formulas.length) { // where the link past the menus leads, and seen when it has the focus
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "symbol-walk";
+    button.textContent = `Walk through the symbols (${KEY})`;
+    button.setAttribute("aria-keyshortcuts", KEY);
+    button.addEventListener("click", (event) => {
+      event.stopPropagation(); // a click elsewhere closes what is shown
+      enter();
+    });
+    document.getElementById("main-content").prepend(button);
+  }
   window.addEventListener("resize", hide);
 })();

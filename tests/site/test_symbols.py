@@ -9,6 +9,40 @@ TIP = "#symbol-tip"
 EQUATION = "#equation-eq-primary-dual mjx-container"
 LIT = "[...document.querySelectorAll('.symbol-lit')].map(e => e.closest('mjx-container') !== null)"
 
+# The symbols of a page in reading order, each by its place among all letters: without an index that
+# belongs to the symbol before it.
+SYMBOLS = """() => {
+    const all = [...document.querySelectorAll('.bd-article mjx-math [class*="sym-"]')];
+    const number = e => e.className.match(/sym-\\d+/)[0];
+    return all.map((e, at) => [e.closest("mjx-script")?.previousElementSibling, e, at])
+        .filter(([base, e]) => !base?.classList.contains(number(e))).map(([, , at]) => at);
+}"""
+# Where the walk is, the element around the formula that has the focus, and whether it is in view.
+HERE = """() => {
+    const all = [...document.querySelectorAll('.bd-article mjx-math [class*="sym-"]')];
+    const here = document.querySelector(".symbol-here"), box = here.getBoundingClientRect();
+    const bar = document.querySelector(".bd-header-article").getBoundingClientRect().bottom;
+    const formula = document.activeElement.closest("mjx-container");
+    return [all.indexOf(here), formula.parentElement.parentElement.tagName === "P" ? "P"
+        : formula.parentElement.tagName, box.top >= bar && box.bottom <= innerHeight
+        && formula.contains(here)];
+}"""
+WALK_ALL = """() => {
+    const press = key => document.activeElement.dispatchEvent(
+        new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+    const seen = new Set(), all = [...document.querySelectorAll(".bd-article mjx-container")]
+        .filter(e => e.querySelector('[class*="sym-"]'));
+    const open = e => e.getClientRects().length && getComputedStyle(e).visibility === "visible";
+    scrollTo(0, 0);
+    press("F8");
+    for (let last = null; last !== document.querySelector(".symbol-here");) {
+        last = document.querySelector(".symbol-here");
+        seen.add(document.activeElement);
+        press("ArrowRight");
+    }
+    return [seen.size, all.filter(open).length, all.filter(e => !open(e)).length];
+}"""
+
 
 @pytest.fixture(scope="module")
 def chapter(browser, site, open_page):
@@ -74,7 +108,8 @@ def test_arrow_keys_walk_through_a_formula(page):
     assert page.locator(".symbol-voice").text_content() == heard[0]
     page.keyboard.press("Escape")
     assert page.locator(TIP).is_hidden()
-    assert formula.get_attribute("aria-describedby") is None
+    assert page.evaluate("document.activeElement") == page.evaluate("document.body")
+    assert formula.get_attribute("aria-describedby") == "symbol-hint"
 
 
 def test_one_stop_for_each_display_formula(page):
@@ -84,6 +119,49 @@ def test_one_stop_for_each_display_formula(page):
         '.bd-article span.math mjx-container[tabindex], [class*="sym-"][tabindex]'
     )
     assert inside.count() == 0
+
+
+def test_keys_alone_lead_from_symbol_to_symbol_through_the_page(page):
+    """Past the menus, onto the button, and from there through text and display alike."""
+    page.evaluate("scrollTo(0, 0); document.activeElement.blur()")
+    page.reload()
+    for key in ("Tab", "Enter", "Tab"):
+        page.keyboard.press(key)
+    button = page.locator(".symbol-walk")
+    assert button.evaluate("e => e === document.activeElement && e.getBoundingClientRect().y >= 0")
+    page.keyboard.press("Enter")
+    walked, expected = [page.evaluate(HERE)], page.evaluate(SYMBOLS)[:60]
+    for _ in expected[1:]:
+        page.keyboard.press("ArrowRight")
+        walked.append(page.evaluate(HERE))
+    assert [at for at, *_ in walked] == expected
+    assert {"P", "DIV"} <= {parent for _, parent, _ in walked}
+    assert all(seen for *_, seen in walked)
+    for _ in range(10):
+        page.keyboard.press("ArrowLeft")
+    assert page.evaluate(HERE)[0] == expected[-11]
+
+
+def test_a_formula_in_a_line_is_a_group_only_while_it_has_the_focus(page):
+    page.evaluate("document.querySelector('.bd-article h2').scrollIntoView()")
+    page.keyboard.press("F8")
+    inline = page.locator(".bd-article mjx-container[tabindex='-1']")
+    described = "e => [e.role, e.ariaLabel, e.getAttribute('aria-describedby'), e.matches(':focus')]"
+    assert inline.evaluate(described) == ["group", "Formula", "symbol-tip", True]
+    top = inline.bounding_box()["y"]
+    assert page.locator(".bd-header-article").bounding_box()["height"] <= top < 900
+    page.keyboard.press("Escape")
+    assert page.locator(TIP).is_hidden()
+    assert inline.count() == 0
+    page.keyboard.press("Tab")  # goes on from there, not from the top of the page
+    assert page.evaluate("document.activeElement.getBoundingClientRect().y") > top
+
+
+def test_the_walk_passes_by_what_is_folded(browser, site, open_page):
+    with open_page(browser, site, PAGE.replace(".html", "-exercises.html")) as visit:
+        visited, open_formulas, folded = visit.page.evaluate(WALK_ALL)
+        assert visited == open_formulas > 10
+        assert folded > 10
 
 
 def test_nothing_moves(page):
