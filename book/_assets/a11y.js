@@ -29,11 +29,22 @@
 
   // Where the system sets the colours, pictures and curves are those for its ground.
   const forced = window.matchMedia("(forced-colors: active)"), dark = window.matchMedia("(prefers-color-scheme: dark)");
+  const root = document.documentElement;
   function follow() {
-    if (forced.matches) document.documentElement.dataset.theme = dark.matches ? "dark" : "light";
+    const fit = dark.matches ? "dark" : "light";
+    if (forced.matches && root.dataset.theme !== fit) root.dataset.theme = fit;
   }
   follow();
+  new MutationObserver(follow).observe(root, { attributeFilter: ["data-theme"] }); // the theme sets its own
   for (const query of [forced, dark]) query.addEventListener("change", follow);
+
+  // Paper is bright, whatever the screen is.
+  let onScreen = "";
+  window.addEventListener("beforeprint", function () {
+    onScreen = root.dataset.theme;
+    root.dataset.theme = "light";
+  });
+  window.addEventListener("afterprint", function () { root.dataset.theme = onScreen; });
 
   // sphinx-copybutton and sphinx-togglebutton add their buttons when the page has been read, before
   // this, and give all of them one name.

@@ -146,7 +146,9 @@ def test_a_formula_in_a_line_is_a_group_only_while_it_has_the_focus(page):
     page.evaluate("document.querySelector('.bd-article h2').scrollIntoView()")
     page.keyboard.press("F8")
     inline = page.locator(".bd-article mjx-container[tabindex='-1']")
-    described = "e => [e.role, e.ariaLabel, e.getAttribute('aria-describedby'), e.matches(':focus')]"
+    described = (
+        "e => [e.role, e.ariaLabel, e.getAttribute('aria-describedby'), e.matches(':focus')]"
+    )
     assert inline.evaluate(described) == ["group", "Formula", "symbol-tip", True]
     top = inline.bounding_box()["y"]
     assert page.locator(".bd-header-article").bounding_box()["height"] <= top < 900
