@@ -1,14 +1,16 @@
 """The longest chapters on a slow machine: formulas are there early, nothing shifts.
 
 Chromium, its processor slowed down four times, an empty cache. Other processes of the machine slow
-it down as well, so the best of three loads counts.
+it down as well, so a load that was slow is repeated, twice at most.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+from playwright.sync_api import Page
 
 SLOWDOWN = 4
 LOADS = 3
@@ -43,33 +45,29 @@ SIZELESS = """() => [...document.querySelectorAll("article mjx-math")]
     .filter(([box]) => !box.width || !box.height).map(([, text]) => text)"""
 
 
-@dataclass(frozen=True)
-class Load:
-    """What one load of a page took: seconds, and the sum of all shifts."""
-
-    painted: float
-    drawn: float
-    shifted: float
-    sizeless: list[str]
-
-    @property
-    def good(self) -> bool:
-        """Whether nothing was too slow and nothing moved."""
-        return self.painted < PAINT and self.drawn < FRAME and self.shifted < SHIFT
-
-
-def load(browser, address: str) -> Load:
-    """Open a page, scroll to its end, and measure."""
+@contextmanager
+def slow_page(browser, address: str) -> Iterator[Page]:
+    """Open a page on a slow machine, and wait until a formula is drawn."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWDOWN})
     page.add_init_script(WATCH)
-    page.goto(address, wait_until="load")
-    page.evaluate(SCROLL)
-    painted, drawn, shifted = (page.evaluate(what) for what in (PAINTED, "drawn", "shifted"))
-    found = Load(painted / 1000, drawn / 1000, shifted, page.evaluate(SIZELESS))
-    context.close()
-    return found
+    page.goto(address, wait_until="commit")
+    page.wait_for_function("window.drawn")
+    try:
+        yield page
+    finally:
+        context.close()
+
+
+def seconds(page: Page) -> tuple[float, float]:
+    """When the page was first painted, and when its first formula was drawn."""
+    return page.evaluate(PAINTED) / 1000, page.evaluate("drawn") / 1000
+
+
+def early(loads: list[tuple[float, float]]) -> bool:
+    """Whether one load was fast enough."""
+    return any(painted < PAINT and drawn < FRAME for painted, drawn in loads)
 
 
 def largest(site, count: int) -> list[str]:
@@ -80,18 +78,20 @@ def largest(site, count: int) -> list[str]:
     return sorted(names, key=lambda name: -(site.folder / name).stat().st_size)[:count]
 
 
-@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("rank", [1, 2])
 def test_a_page_is_painted_early_and_nothing_shifts(browser, site, rank):
     name = largest(site, rank)[-1]
-    loads = [load(browser, site.address + name)]
-    while len(loads) < LOADS and not loads[-1].good:
-        loads.append(load(browser, site.address + name))
-    best = loads[-1] if loads[-1].good else min(loads, key=lambda one: one.painted)
-    print(
-        f"{name}: first paint {best.painted:.2f} s, formulas {best.drawn:.2f} s, "
-        f"shifted {best.shifted:.3f}, best of {len(loads)}"
-    )
-    assert best.sizeless == []
-    assert best.shifted < SHIFT
-    assert best.painted < PAINT
-    assert best.drawn < FRAME
+    loads: list[tuple[float, float]] = []
+    shifted, sizeless = None, None
+    while shifted is None:
+        with slow_page(browser, site.address + name) as page:
+            loads.append(seconds(page))
+            if len(loads) < LOADS and not early(loads):
+                continue  # a busy machine, perhaps
+            page.wait_for_load_state()
+            page.evaluate(SCROLL)
+            shifted, sizeless = page.evaluate("shifted"), page.evaluate(SIZELESS)
+    print(f"{name}: first paint and formulas after {loads} s, shifted {shifted:.3f}")
+    assert sizeless == []
+    assert shifted < SHIFT
+    assert early(loads)
