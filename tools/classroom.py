@@ -35,7 +35,7 @@ OWN = (
     ".venv",
     ".git",
 )  # of a checkout: changed for a class, or no source of pages
-CONFIG = '''"""nbgrader's settings for this course; run `nbgrader formgrade` in this folder."""
+CONFIG = '''"""nbgrader's settings for this course; every `nbgrader` command reads them here."""
 
 from pathlib import Path
 

@@ -82,7 +82,7 @@ def test_a_class_is_graded(school: Class, tmp_path: Path) -> None:
         {
             "all": school.notebook(),
             "none": school.notebook(solved=False),
-            "two": school.notebook(solved=[first, second]),
+            "O'Neil, Zoë": school.notebook(solved=[first, second]),
             "cheat": school.notebook(solved=False, changed={names[0]: EVERYTHING}),
             "exit": school.notebook(changed={names[1]: "import os\nos._exit(0)"}),
         },
@@ -98,7 +98,7 @@ def test_a_class_is_graded(school: Class, tmp_path: Path) -> None:
     assert scores == {
         "all": sum(points.values()),
         "none": 0,
-        "two": points[f"{first}-check"] + points[f"{second}-check"],
+        "O'Neil, Zoë": points[f"{first}-check"] + points[f"{second}-check"],
         "cheat": 0,
         "exit": sum(points.values()) - points[f"{second}-check"],
         "noise": 0,
@@ -107,12 +107,14 @@ def test_a_class_is_graded(school: Class, tmp_path: Path) -> None:
     assert "JSONDecodeError" in table["noise"]["notes"]
     assert {row["status"] for name, row in table.items() if name != "noise"} == {"graded"}
     assert {path: path.read_bytes() for path in handed.rglob("*.ipynb")} == before
-    check_feedback(out.parent / "feedback", set(table))
+    check_feedback(out.parent, {row["student"]: row["feedback"] for row in table.values()})
 
 
-def check_feedback(folder: Path, students: set[str]) -> None:
-    pages = {path.parent.name: path.read_text("utf-8") for path in folder.rglob("*.html")}
-    assert set(pages) == students
+def check_feedback(folder: Path, paths: dict[str, str]) -> None:
+    pages = {student: (folder / path).read_text("utf-8") for student, path in paths.items()}
+    assert len(set(paths.values())) == len(list(folder.rglob("*.html")))
+    assert paths["none"] == f"feedback/none/{NAME}.html"
+    assert (folder / paths["O'Neil, Zoë"]).parent.name.startswith("O-Neil-Zoë-")
     assert all(page.count("<math") > 20 and "$" not in page for page in pages.values())
     assert "not solved yet" in pages["none"]
     assert "it ended by itself" in pages["exit"]

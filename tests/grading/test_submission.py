@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import sys
 from pathlib import Path
 
 import nbformat
@@ -149,12 +151,36 @@ def test_a_student_s_second_notebook_is_named_not_graded(school: Class, tmp_path
     assert any("second notebook" in note for note in found.notes)
 
 
-def test_a_strange_name_of_a_student_is_refused(school: Class, tmp_path: Path) -> None:
-    school.hand_in(tmp_path, {"a b;c": school.notebook()})
-    school.hand_in(tmp_path, {"Zoë-李": school.notebook()})
+NAMES = [
+    "ada",
+    "Zoë-李",
+    "Jane Doe_12345_assignsubmission_file",
+    "Jane.Doe_12345_assignsubmission_file",
+    "O'Neil, Zoë",
+    "O Neil Zoë",
+    "*?[!]",
+    "$(reboot);\n<b>",
+    "x" * 200,
+    "Zoe\u0308",  # the same letters as two code points
+    "ada-0123abcd",
+]
+BYTES = "Jos\udce9"  # no text in UTF-8, which some systems take for a name all the same
+
+
+def test_every_name_of_a_student_is_taken_and_all_stay_apart(school: Class, tmp_path: Path) -> None:
+    names = [*NAMES, BYTES] if sys.platform == "linux" else NAMES
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name[:50]}.ipynb").write_text("{")
     found = collected(tmp_path, school)
-    assert "is no name of a student" in found["a-b-c"].refused
-    assert not found["Zoë-李"].refused
+    assert set(found) == {name.encode("utf-8", "backslashreplace").decode() for name in names}
+    folders = [one.folder for one in found.values()]
+    assert len({folder.casefold() for folder in folders}) == len(names)
+    assert all(re.fullmatch(r"[\w@+-][\w.@+-]*", folder) for folder in folders)
+    assert max(len(folder.encode()) for folder in folders) < 200
+    assert found["ada"].folder == "ada"
+    assert found["ada-0123abcd"].folder != "ada-0123abcd", "it may be another's"
+    assert all("is no notebook" in one.refused.encode().decode() for one in found.values())
 
 
 @pytest.mark.parametrize(

@@ -62,13 +62,14 @@ def grade(
             only=assignment,
             limits=limits,
             workers=workers,
-            report=lambda one: bar.set_postfix_str(one.student, refresh=bool(bar.update())),
+            report=lambda one: bar.set_postfix_str(one.folder, refresh=bool(bar.update())),
         )
     counts = Counter(one.status for one in grades)
     print(f"{counts['graded']} graded, {counts['refused']} refused: {out}")
     for one in grades:
         if one.status != "graded":
-            print(f"  {one.submission.student}: {one.status}: {'; '.join(one.notes)}")
+            line = f"{one.submission.student}: {one.status}: {'; '.join(one.notes)}"
+            print("  " + "".join(sign if sign.isprintable() else " " for sign in line))
     print(f"feedback: {out.parent / 'feedback'}")
     if counts["failed"]:
         raise CompanionError(

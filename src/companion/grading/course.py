@@ -77,7 +77,7 @@ def grade_course(
     Args:
         submissions: as ``collect`` takes them; nothing in it is changed.
         course: what ``make class`` wrote to ``_build/class/course``; its gradebook is filled.
-        out: the table. Feedback goes to ``<out's folder>/feedback/<student>/<assignment>.html``.
+        out: the table. The page of feedback that its column `feedback` names lies beside it.
         only: one assignment.
         limits: what a submission may use.
         workers: submissions judged at a time; the number of cores if ``None``.
@@ -93,8 +93,7 @@ def grade_course(
     grades = []
     with closing(_judge(found, limits or Limits(), hidden, workers or os.cpu_count() or 1)) as done:
         for one, judged in done:
-            page = out.parent / "feedback" / one.student / f"{one.assignment.name}.html"
-            grades.append(_enter(gradebook, one, judged, page))
+            grades.append(_enter(gradebook, one, judged, out.parent))
             report(one)
     grades.sort(key=lambda grade: (grade.submission.student, grade.submission.assignment.name))
     _write_table(grades, out)
@@ -126,22 +125,27 @@ def _judge(
 
 
 def _enter(
-    gradebook: Gradebook, one: Submission, judged: Judged | CompanionError, page: Path
+    gradebook: Gradebook, one: Submission, judged: Judged | CompanionError, beside: Path
 ) -> Grade:
     """Return the grade of one submission; what stops it stops no other."""
     if isinstance(judged, CompanionError):
         return Grade(one, {}, str(judged))
     try:
-        return Grade(one, gradebook.enter(one, judged, page))
+        return Grade(one, gradebook.enter(one, judged, beside / feedback_path(one)))
     except CompanionError as error:
         return Grade(one, {}, str(error))
+
+
+def feedback_path(one: Submission) -> Path:
+    """Where the feedback of a submission lies, as seen from the table's folder."""
+    return Path("feedback") / one.folder / f"{one.assignment.name}.html"
 
 
 def _write_table(grades: Sequence[Grade], out: Path) -> None:
     """Write one row for each submission, and one column for each question, whole or not at all."""
     questions = [name for grade in grades for name in grade.submission.assignment.questions]
     columns = [name.removesuffix("-check") for name in dict.fromkeys(questions)]
-    first = ["student", "assignment", "score", "points", "status", "notes"]
+    first = ["student", "assignment", "score", "points", "status", "notes", "feedback"]
     partial = out.with_suffix(out.suffix + ".partial")
     with partial.open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, [*first, *columns])
@@ -159,5 +163,6 @@ def _row(grade: Grade) -> dict[str, object]:
         "points": one.assignment.points,
         "status": grade.status,
         "notes": "; ".join(grade.notes),
+        "feedback": "" if grade.failed else feedback_path(one).as_posix(),
         **{name.removesuffix("-check"): score for name, score in grade.scores.items()},
     }

@@ -139,7 +139,7 @@ class Gradebook:
             raise CompanionError(f"not entered: {type(error).__name__}: {error}") from error
 
     def _enter(self, submission: Submission, judged: Judged, page: Path) -> dict[str, float]:
-        name, student = submission.assignment.name, submission.student
+        name, student = submission.assignment.name, submission.folder
         folder = self.course / "submitted" / student / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
@@ -21,7 +23,7 @@ __all__ = ["Submission", "collect", "rebuild"]
 LARGEST = 10 * 2**20  # bytes of a notebook; ours, pictures included, have less than 1 MB
 MOST_CELLS = 500
 MOST_CHARACTERS = 2**20  # of all cells together; ours have some 20,000
-STUDENT = re.compile(r"[\w@+-][\w.@+-]*")
+PLAIN = re.compile(r"(?!.*-[0-9a-f]{8}$)[\w@+-][\w.@+-]{,59}")  # what every tool takes as a folder
 
 
 @dataclass
@@ -29,6 +31,7 @@ class Submission:
     """What one student handed in for one assignment.
 
     Attributes:
+        student: the name, as the folder or the file bears it.
         notebook: the form handed out with the student's cells in it; as handed out if refused.
         notes: what was put right, for teacher and student.
         refused: why nothing could be graded; empty if something could.
@@ -40,6 +43,26 @@ class Submission:
     notebook: NotebookNode
     notes: list[str] = field(default_factory=list)
     refused: str = ""
+
+    @property
+    def folder(self) -> str:
+        """The student's name in the gradebook, and of the folder of feedback."""
+        return folder_name(self.student)
+
+
+def folder_name(student: str) -> str:
+    """Return a student's name if every tool takes it for a folder; else one made from it.
+
+    That one ends in eight digits which keep names apart that are alike but for signs. It depends
+    on the name alone, so a student has the same one whoever else hands in.
+
+    >>> folder_name("zoë@school"), folder_name("O'Neil, Zoë"), folder_name("O Neil (Zoë)")
+    ('zoë@school', 'O-Neil-Zoë-560d163f', 'O-Neil-Zoë-bcca6b18')
+    """
+    if PLAIN.fullmatch(student):
+        return student
+    plain = re.sub(r"[^\w@+-]+", "-", unicodedata.normalize("NFC", student)).strip("-")[:40]
+    return f"{plain or 'nameless'}-{hashlib.sha256(student.encode()).hexdigest()[:8]}"
 
 
 def collect(
@@ -83,7 +106,7 @@ def _add(found: dict[tuple[str, str], Submission], one: Submission) -> None:
     if first is not one:
         if first.refused and not one.refused:
             found[one.student, one.assignment.name], first, one = one, one, first
-        first.notes.append(f"{one.path.name} is a second notebook of this assignment: not graded")
+        first.notes.append(f"{_name(one.path)} is a second notebook of this assignment: not graded")
 
 
 def _notebooks(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -93,35 +116,40 @@ def _notebooks(folder: Path) -> Iterator[tuple[str, Path]]:
         if entry.is_dir() and not entry.is_symlink():
             paths = sorted(entry.rglob("*.ipynb"))
             inner = [path for path in paths if ".ipynb_checkpoints" not in path.parts]
-            yield from ((entry.name, path) for path in inner or [entry])
+            yield from ((_name(entry), path) for path in inner or [entry])
         elif entry.suffix in (".ipynb", ".zip") or entry.is_symlink():
-            yield entry.stem, entry
+            yield _name(entry.with_suffix("")), entry
+
+
+def _name(path: Path) -> str:
+    """A name as text that can be written: bytes that are none stand in it as numbers."""
+    return path.name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _read(path: Path, folder: Path) -> NotebookNode | str:
     """Return the notebook, or why it is refused. A link is never followed out of the folder."""
     inner = path.relative_to(folder)
     if any((folder / part).is_symlink() for part in (inner, *inner.parents)):
-        return f"{path.name} is a link; expected a file"
+        return f"{_name(path)} is a link; expected a file"
     if path.is_dir():
-        held = ", ".join(sorted(one.name for one in path.iterdir())[:5]) or "nothing"
-        return f"{path.name} holds no notebook, but {held}"
+        held = ", ".join(sorted(_name(one) for one in path.iterdir())[:5]) or "nothing"
+        return f"{_name(path)} holds no notebook, but {held}"
     if not path.is_file() or path.suffix != ".ipynb":
-        return f"{path.name} is no notebook; expected a file *.ipynb"
+        return f"{_name(path)} is no notebook; expected a file *.ipynb"
     try:
         if (size := path.stat().st_size) > LARGEST:
-            return f"{path.name} has {size / 2**20:.0f} MiB; at most {LARGEST // 2**20} are read"
+            return f"{_name(path)} has {size / 2**20:.0f} MiB; at most {LARGEST // 2**20} are read"
         text = path.read_text("utf-8")
         if (count := len(json.loads(text)["cells"])) > MOST_CELLS:
-            return f"{path.name} has {count} cells; at most {MOST_CELLS} are run"
+            return f"{_name(path)} has {count} cells; at most {MOST_CELLS} are run"
         notebook = nbformat.reads(text, as_version=4)
         nbformat.validate(notebook)
         nbformat.writes(notebook).encode("utf-8")  # fails for half a character, as \ud800
     except Exception as error:  # nbformat, JSON and the file system each have their own
         reason = " ".join(str(error).split())[:120]
-        return f"{path.name} is no notebook: {type(error).__name__}: {reason}"
+        return f"{_name(path)} is no notebook: {type(error).__name__}: {reason}"
     if (length := sum(len(cell.source) for cell in notebook.cells)) > MOST_CHARACTERS:
-        return f"{path.name} has {length} characters in its cells; at most {MOST_CHARACTERS}"
+        return f"{_name(path)} has {length} characters in its cells; at most {MOST_CHARACTERS}"
     return notebook
 
 
@@ -141,16 +169,13 @@ def _submission(
     student: str, path: Path, one: NotebookNode | str, assignment: Assignment
 ) -> Submission:
     refused = one if isinstance(one, str) else ""
-    if not STUDENT.fullmatch(student):
-        safe = re.sub(r"[^\w@+-]+", "-", student).strip("-") or "nameless"
-        refused, student = f"{student!r} is no name of a student; expected letters and digits", safe
     if refused or isinstance(one, str):
         return Submission(student, assignment, path, deepcopy(assignment.release), [], refused)
     notebook, notes = rebuild(one, assignment)
     if not {grade_id(cell) for cell in one.cells} & set(assignment.cells):
-        refused = f"{path.name} holds no cell of {assignment.name}"
+        refused = f"{_name(path)} holds no cell of {assignment.name}"
     elif path.stem != assignment.name:
-        notes.insert(0, f"the file is called {path.name}, expected {assignment.name}.ipynb")
+        notes.insert(0, f"the file is called {_name(path)}, expected {assignment.name}.ipynb")
     return Submission(student, assignment, path, notebook, notes, refused)
 
 
