@@ -78,9 +78,11 @@ def messages(room: str, prefix: str) -> str:
     )
 
 
-def exercises_of(chapter: str) -> list[str]:
+def exercises_of(chapter: str) -> list[tuple[str, str]]:
+    """The label and the title of each exercise of a chapter."""
     text = (ROOT / "text" / f"{chapter}-exercises.md").read_text("utf-8")
-    return re.findall(r"^:label: (ex-[\w-]+)$", text, flags=re.MULTILINE)
+    found = re.findall(r"^`{3,}\{exercise\} (.+)\n:label: (ex-[\w-]+)$", text, flags=re.MULTILINE)
+    return [(label, title) for title, label in found]
 
 
 def test_a_plan_has_its_sections_in_order(plan) -> None:
@@ -98,7 +100,7 @@ def test_its_minutes_make_a_lesson(plan) -> None:
 
 def test_its_exercises_are_those_of_the_chapter(plan) -> None:
     rows = plan.rows("Exercises")
-    named = [name for row in rows for name in re.findall(r"^\{ref\}`(ex-[\w-]+)`$", row[0])]
+    named = [one for row in rows for one in re.findall(r"^\{ref\}`(ex-[\w-]+)`: (.+)$", row[0])]
     assert sorted(named) == sorted(exercises_of(plan.chapter))
     assert {row[1] for row in rows} == {"in class", "at home"}
     planned = [int(row[1]) for row in plan.rows("Minute by minute") if row[2].startswith("Exerc")]
@@ -134,7 +136,7 @@ def test_a_figure_is_called_by_its_title(plan, figures) -> None:
 
 def test_a_quotation_stands_on_the_page(plan) -> None:
     room = plan.chapter.split("/")[0]
-    prefix = exercises_of(plan.chapter)[0].rsplit("-", 1)[0]
+    prefix = exercises_of(plan.chapter)[0][0].rsplit("-", 1)[0]
     page = outputs(BOOK / f"{plan.chapter}.ipynb") + messages(room, prefix)
     for heading, text in plan.sections.items():
         if heading != "Knobs to turn":
