@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import unescape
+from itertools import chain
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,11 +27,10 @@ FORMULA = re.compile(r"<mjx-container\b.*?(<math\b.*?</math>).*?</mjx-container>
 PLACE = re.compile(r"<mjx-container>(\d+)</mjx-container>")
 CODE = re.compile(r"<pre>(.*?)</pre>", re.DOTALL)
 TAG = re.compile(r"<[^>]*>")
+BREAK = re.compile(r"(?<=[/._,(=\[])(?=\w)")
 # Nobody can press, type or unfold on paper.
-SCREEN = (
-    "script, button, input, .headerlink, .toctree-wrapper, .explorable-knobs, .explorable-kernel, "
-    "svg [display=none]"
-)
+SCREEN = ["script", "button", "input"]
+SCREEN_CLASSES = ["headerlink", "explorable-knobs", "explorable-kernel"]
 VARIABLE = re.compile(r"var\(--[\w-]+,\s*([^()]*)\)")
 SHOWN = {  # how the summary of folded code begins, and what it is called on paper
     "Show code cell source": "Code",
@@ -94,13 +94,13 @@ def read_article(site: Path, chapter: Chapter) -> Article:
     body, heading = soup.article, soup.h1
     if body is None or heading is None:
         raise ArticleError(f"{chapter.name}.html: has no article with a heading")
-    for box in body.select("span.math, div.math"):
+    for box in body.find_all(["span", "div"], class_="math"):
         if PLACE.search(str(box)) is None:
             raise ArticleError(f"{chapter.name}.html: a formula is not drawn: {box.get_text()}")
-    for part in body.select(SCREEN):
-        part.decompose()
+    drop_screen(body)
     set_pictures(soup, body)
     set_cards(soup, body)
+    set_breaks(soup, body)
     move_folds(soup, body)
     make_ids_unique(body)
     set_addresses(body, chapter.name)
@@ -110,18 +110,28 @@ def read_article(site: Path, chapter: Chapter) -> Article:
     return Article(chapter, unescape(" ".join(TAG.sub("", title).split())), body, formulas, code)
 
 
+def drop_screen(body: Tag) -> None:
+    """Take out what only a screen can do, and what is not shown on it."""
+    hidden = [svg.find_all(display="none") for svg in body.find_all("svg")]
+    for part in chain(body.find_all(SCREEN), body.find_all(class_=SCREEN_CLASSES), *hidden):
+        part.decompose()
+    for part in body.find_all(class_="toctree-wrapper"):
+        if part.find("a") is None:
+            part.decompose()
+
+
 def set_pictures(soup: BeautifulSoup, body: Tag) -> None:
     """Write names of SVG as XML has them, and the colours that the theme would have set."""
-    for svg in body.select("svg"):
+    for svg in body.find_all("svg"):
         svg["xmlns"] = "http://www.w3.org/2000/svg"
         if svg.get("role") not in {None, "img"}:
             del svg["role"]  # EPUB knows no other
-        for link in svg.select("a:not(:has(> title))"):
+        for link in [link for link in svg.find_all("a") if link.find("title") is None]:
             link.insert(0, soup.new_tag("title", string=link.get_text(" ", strip=True)))
         for part in (svg, *svg.find_all(True)):
             part.name = CAPITALS.get(part.name, part.name)
             part.attrs = {CAPITALS.get(key, key): value for key, value in part.attrs.items()}
-    for part in body.select("[style*='var(']"):
+    for part in body.find_all(style=VARIABLE):
         style = str(part["style"])
         while VARIABLE.search(style):
             style = VARIABLE.sub(r"\1", style)
@@ -130,7 +140,7 @@ def set_pictures(soup: BeautifulSoup, body: Tag) -> None:
 
 def set_cards(soup: BeautifulSoup, body: Tag) -> None:
     """Let the title of a card lead where the whole card does on a screen."""
-    for link in body.select(".sd-card a.sd-stretched-link"):
+    for link in body.find_all("a", class_="sd-stretched-link"):
         card = link.find_parent(class_="sd-card")
         title = card.select_one(".sd-card-title") if card is not None else None
         if title is not None:
@@ -138,21 +148,34 @@ def set_cards(soup: BeautifulSoup, body: Tag) -> None:
         link.decompose()
 
 
+def set_breaks(soup: BeautifulSoup, body: Tag) -> None:
+    """Let a name of code in a table break behind its dots, slashes and the like, and only there."""
+    names = [code for code in body.find_all("code") if code.find_parent("td") is not None]
+    for text in [text for code in names for text in code.find_all(string=True)]:
+        first, *others = BREAK.split(text)
+        for part in others:
+            text.insert_before(first, soup.new_tag("wbr"))
+            first = part
+        text.replace_with(first)
+
+
 def move_folds(soup: BeautifulSoup, body: Tag) -> None:
-    """Move what is folded to the end; leave a link to it, and give it one back."""
-    folds = body.select("details, div.dropdown")
+    """Move what is folded to the end; leave a link to it, and give it one back.
+
+    `data-of` names the place that a link leads to: where there are pages, its number is added.
+    """
+    folds = [fold for fold in body.find_all(["details", "div"]) if is_fold(fold)]
     if not folds:
         return
     solutions = any("solution" in fold.get_attribute_list("class") for fold in folds)
     end = soup.new_tag("section", id="folded")
-    end.append(soup.new_tag("h2", string="Solutions" if solutions else "Code of this chapter"))
-    whole = "these exercises" if solutions else "this chapter"
     counts: Counter[str] = Counter()
     for number, fold in enumerate(folds, start=1):
         title = take_title(soup, fold, counts)
         here, there = f"folded-{number}", str(fold.get("id") or f"unfolded-{number}")
         forth = soup.new_tag("p", attrs={"class": "folded"}, id=here)
-        forth.extend([copy.copy(title), f" stands at the end of {whole}."])
+        forth.extend([copy.copy(title), ": at the end of this text"])
+        forth.append(soup.new_tag("span", attrs={"data-of": there}))
         back = soup.new_tag("p", attrs={"class": "unfolded-title"})
         back.append(title)
         for line, goal in ((forth, there), (back, here)):
@@ -161,7 +184,14 @@ def move_folds(soup: BeautifulSoup, body: Tag) -> None:
         entry = soup.new_tag("div", attrs={"class": "unfolded"}, id=there)
         entry.extend([back, *list(fold.children)])
         end.append(entry)
+    code = bool(counts) and not solutions
+    end.insert(0, soup.new_tag("h2", string="Code of this chapter" if code else "Solutions"))
     (body.section or body).append(end)
+
+
+def is_fold(part: Tag) -> bool:
+    """Is this an element that a reader unfolds?"""
+    return part.name == "details" or "dropdown" in part.get_attribute_list("class")
 
 
 def take_title(soup: BeautifulSoup, fold: Tag, counts: Counter[str]) -> Tag:
@@ -186,7 +216,7 @@ def take_title(soup: BeautifulSoup, fold: Tag, counts: Counter[str]) -> Tag:
 def make_ids_unique(body: Tag) -> None:
     """Drop an id that stood on the page before: an address leads to the first."""
     known: set[str] = set()
-    for part in body.select("[id]"):
+    for part in body.find_all(id=True):
         if part["id"] in known:
             del part["id"]
         else:
@@ -195,8 +225,10 @@ def make_ids_unique(body: Tag) -> None:
 
 def set_addresses(body: Tag, name: str) -> None:
     """Rewrite addresses within the book as paths below the site."""
-    for part in body.select("a[href], img[src]"):
+    for part in body.find_all(["a", "img"]):
         key = "href" if part.name == "a" else "src"
+        if key not in part.attrs:
+            continue
         address = urlsplit(str(part[key]))
         if address.scheme or address.netloc or (not address.path and key == "src"):
             continue

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 import re
+import unicodedata
 import uuid
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
+from xml.etree import ElementTree
 
 from formats_archive import write_zip
 from formats_article import Article, read_article
 from formats_book import Book, chapters, read_book
 from formats_cover import draw_cover
+from formats_width import formula_width, narrowed, table_width
 from PIL import Image
 from pygments.formatters import HtmlFormatter
 
@@ -69,6 +72,10 @@ ACCESS = {
 }
 TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
 DATA = re.compile(r'\sdata-[\w-]+="[^"]*"')
+# Readers that follow MathML Core know of variants only "normal": a letter is another character.
+VARIANT = re.compile(r' mathvariant="(double-struck|script)">([A-Z])<')
+BESIDE = 4.0  # em of a line that a formula may not have: the number of an equation, or a margin
+TABLE_SIZE = 0.85  # em, as in formats.css
 
 
 def file_name(name: str) -> str:
@@ -88,12 +95,12 @@ def set_links(articles: Sequence[Article]) -> dict[str, str]:
     }
     pictures: dict[str, str] = {}
     for article in articles:
-        for picture in article.body.select("img[src]"):
+        for picture in article.body.find_all("img", src=True):
             source = str(picture["src"])
             # EPUB 3.2 has no WebP
             pictures[source] = "pictures/" + source.rsplit("/", 1)[-1].replace(".webp", ".png")
             picture["src"] = pictures[source]
-        for link in article.body.select("a[href]"):
+        for link in article.body.find_all("a", href=True):
             address, mark, fragment = str(link["href"]).partition("#")
             if address in known:
                 link["href"] = known[address] + mark + fragment
@@ -170,11 +177,31 @@ def style() -> str:
     return f"{sheet}\n{code}\n"
 
 
+def letter(variant: re.Match[str]) -> str:
+    """Return the rest of a tag and a capital of a variant, as the character that Unicode has."""
+    name = f"{variant[1]} capital {variant[2]}"
+    try:  # Unicode had some of them before it had them all
+        known = unicodedata.lookup(name)
+    except KeyError:
+        known = unicodedata.lookup(f"mathematical {name}")
+    return f">{known}<"
+
+
 def mathml(formula: re.Match[str]) -> str:
     """Return the MathML of a formula without what only MathJax understands."""
-    start, mark, rest = DATA.sub("", formula[1]).partition(">")
+    text = VARIANT.sub(letter, DATA.sub("", formula[1]))
+    start, mark, rest = text.partition(">")
+    style = narrowed(formula_width(ElementTree.fromstring(text)), size=1, beside=BESIDE)
     name = "" if " xmlns=" in start else ' xmlns="http://www.w3.org/1998/Math/MathML"'
-    return start + name + mark + rest
+    return start + name + (f' style="{style}"' if style else "") + mark + rest
+
+
+def set_tables(article: Article) -> None:
+    """Make a table smaller where its words would not fit beside each other."""
+    for table in article.body.find_all("table"):
+        style = narrowed(table_width(table), size=TABLE_SIZE, beside=0)
+        if style:
+            table["style"] = style
 
 
 def read_picture(path: Path) -> bytes:
@@ -192,6 +219,8 @@ def write_epub(site: Path, root: Path, target: Path) -> None:
     book = read_book(root, site)
     articles = [read_article(site, chapter) for chapter in chapters(root / "book" / "_toc.yml")]
     pictures = set_links(articles)
+    for article in articles:
+        set_tables(article)
     day = f"{book.changed:%-d %B %Y}"
     title = TITLE.format(title=book.title, author=book.author, licence=book.licence, day=day)
     cover = (

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 
 from browser import ARGUMENTS, NO_BROWSER, find_browser
 from formats_article import Article, ArticleError, read_article
 from formats_book import Book, chapters, read_book
+from formats_compact import compact
 from formats_cover import draw_cover
 from formats_epub import style
 from playwright.sync_api import Browser, sync_playwright
 
 ASSISTIVE = re.compile(r"<mjx-assistive-mml\b.*?</mjx-assistive-mml>", re.DOTALL)
 DATE = re.compile(rb"\(D:\d{14}[^)]*\)")
+PROGRAM = re.compile(rb"/Creator \((?:[^()\\]|\\.)*\)")
 # Chromium compresses the streams of a PDF only: its pages, in their order, and what leads to them.
 PAGE = re.compile(rb"^(\d+) 0 obj\n<</Type /Page\n", re.MULTILINE)
 GOAL = re.compile(rb"/([\w.-]+) \[(\d+) 0 R /XYZ ")
-FOOTER = (
-    '<div style="font: 8pt serif; width: 100%; text-align: center; color: #545b64">'
-    '<span class="pageNumber"></span></div>'
-)
 WIDTH, HEIGHT = 643, 965  # of the printed area in CSS pixels: A4 without the margins
 # What is wider than the page is made smaller until it fits; what is longer than a page may break.
 FIT = """({ width, height }) => {
@@ -33,11 +31,11 @@ FIT = """({ width, height }) => {
     const wide = Math.max(inner.getBoundingClientRect().width, inner.scrollWidth);
     if (wide > room) box.style.zoom = room / wide * 0.98;
   }
-  for (const long of document.querySelectorAll("pre, table, .cell_output"))
-    if (long.offsetHeight > height / 2) long.style.breakInside = "auto";
+  for (const long of document.querySelectorAll("pre, table, .cell_output, .admonition"))
+    // the head of a table is printed again on the next page, and no row breaks
+    if (long.offsetHeight > height / (long.matches("table") ? 3 : 2))
+      long.style.breakInside = "auto";
 }"""
-
-
 NUMBER = """(numbers) => {
   for (const page of document.querySelectorAll("[data-of]"))
     page.textContent = numbers[page.dataset.of];
@@ -53,15 +51,15 @@ def place(name: str, fragment: str = "") -> str:
 def set_places(article: Article, names: set[str], site: Path) -> None:
     """Make ids unique in the whole book, and lead addresses to them; pictures lie in `site`."""
     name = article.chapter.name
-    for part in article.body.select("[id]"):
+    for part in article.body.find_all(id=True):
         if part.find_parent("svg") is None:  # drawings refer to theirs within themselves
             part["id"] = place(name, str(part["id"]))
-    for key in ("aria-labelledby", "aria-describedby", "for"):
+    for key in ("aria-labelledby", "aria-describedby", "for", "data-of"):
         for part in article.body.select(f"[{key}]"):
             part[key] = place(name, str(part[key]))
-    for picture in article.body.select("img[src]"):
+    for picture in article.body.find_all("img", src=True):
         picture["src"] = (site / str(picture["src"])).as_uri()
-    for link in article.body.select("a[href]"):
+    for link in article.body.find_all("a", href=True):
         address, _, fragment = str(link["href"]).partition("#")
         if address.removesuffix(".html") in names:
             link["href"] = "#" + place(address.removesuffix(".html"), fragment)
@@ -83,14 +81,32 @@ def contents(articles: Sequence[Article]) -> str:
     return "\n".join([*lines, "</ol></nav>"])
 
 
+def quoted(text: str) -> str:
+    """Return a text as a string of CSS."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def heads(book: Book, articles: Sequence[Article]) -> str:
+    """Return the rules for the head of each sheet: the book on the left, the page on the right."""
+    rules = []
+    for number, article in enumerate(articles):
+        right = "" if article.title == book.title else article.title
+        left = f"@top-left {{ content: {quoted(book.title)} }}"
+        rules.append(
+            f"@page sheet-{number} {{ {left} @top-right {{ content: {quoted(right)} }} }}\n"
+        )
+    return "".join(rules)
+
+
 def document(book: Book, articles: Sequence[Article], site: Path, cover: str) -> str:
     """Return the whole book as one page of HTML."""
     sheet = style() + Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
+    sheet += heads(book, articles)
     pages = [
-        f'<section class="chapter" id="{place(article.chapter.name)}">'
+        f'<section class="chapter" id="{place(article.chapter.name)}" style="page: sheet-{number}">'
         + article.text(lambda formula: ASSISTIVE.sub("", formula[0]))
         + "</section>"
-        for article in articles
+        for number, article in enumerate(articles)
     ]
     return f"""<!DOCTYPE html>
 <html lang="{book.language}">
@@ -128,10 +144,7 @@ def print_in(browser: Browser, page: Path) -> bytes:
     tab.evaluate(FIT, {"width": WIDTH, "height": HEIGHT})
 
     def printed() -> bytes:
-        return tab.pdf(
-            prefer_css_page_size=True, print_background=True, outline=True, tagged=True,
-            display_header_footer=True, header_template="<span></span>", footer_template=FOOTER,
-        )  # fmt: skip
+        return tab.pdf(prefer_css_page_size=True, print_background=True, outline=True, tagged=True)
 
     tab.evaluate(NUMBER, page_numbers(printed()))
     finished = printed()
@@ -139,10 +152,15 @@ def print_in(browser: Browser, page: Path) -> bytes:
     return finished
 
 
-def set_date(printed: bytes, book: Book) -> bytes:
-    """Return a PDF whose dates are that of the book, in as many bytes: nothing in it moves."""
+def set_facts(printed: bytes, book: Book) -> bytes:
+    """Return a PDF with the author and the dates of the book, in as many bytes: nothing moves."""
     date = f"(D:{book.changed:%Y%m%d%H%M%S}+00'00')".encode("ascii")
-    return DATE.sub(lambda old: date.ljust(len(old[0]))[: len(old[0])], printed)
+    author = f"/Author ({book.author})".encode("ascii")
+
+    def fill(new: bytes) -> Callable[[re.Match[bytes]], bytes]:
+        return lambda old: new.ljust(len(old[0]))[: len(old[0])]
+
+    return PROGRAM.sub(fill(author), DATE.sub(fill(date), printed), count=1)
 
 
 def read_articles(site: Path, root: Path) -> list[Article]:
@@ -165,5 +183,5 @@ def write_pdf(site: Path, root: Path, target: Path) -> None:
         if program is None:
             raise ArticleError(NO_BROWSER)
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-        target.write_bytes(set_date(print_in(browser, page), book))
+        target.write_bytes(compact(set_facts(print_in(browser, page), book)))
         browser.close()

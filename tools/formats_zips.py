@@ -118,8 +118,8 @@ class SearchText(HTMLParser):
             self.parts.append(escape(data, quote=False))
 
 
-def write_site(site: Path, root: Path, target: Path) -> None:
-    """Write the zip of the built `site`, which opens by a double click on start.html."""
+def site_files(site: Path, root: Path) -> dict[str, str | bytes]:
+    """Return what the zip of the built `site` holds, by names: start.html opens it."""
     files: dict[str, str | bytes] = {**folder_files(site, f"{SITE}/pages")}
     texts: dict[str, str] = {}
     for name in page_names(site):
@@ -133,7 +133,12 @@ def write_site(site: Path, root: Path, target: Path) -> None:
     files[f"{SITE}/start.html"] = START
     files[f"{SITE}/README.txt"] = SITE_README
     files.update({f"{SITE}/{name}": (root / name).read_bytes() for name in LICENCES})
-    write_zip(target, files)
+    return files
+
+
+def write_site(site: Path, root: Path, target: Path) -> None:
+    """Write the zip of the built `site`, which opens by a double click on start.html."""
+    write_zip(target, site_files(site, root))
 
 
 def write_notebooks(_site: Path, root: Path, target: Path) -> None:

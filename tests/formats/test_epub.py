@@ -20,6 +20,22 @@ XHTML = "{http://www.w3.org/1999/xhtml}"
 OPF = "{http://www.idpf.org/2007/opf}"
 DC = "{http://purl.org/dc/elements/1.1/}"
 MATHML = "{http://www.w3.org/1998/Math/MathML}"
+SAMPLE = """format: jb-book
+root: intro
+parts:
+- caption: Chapters
+  chapters:
+  - file: multitask/primary-tasks
+    sections:
+    - file: multitask/primary-tasks-exercises
+- caption: Others
+  chapters:
+  - file: teaching/flash
+  - file: status
+  - file: multitask/api
+  - file: bibliography
+"""
+FAST = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]  # a short run of Java compiles little
 Parts = dict[str, ElementTree.Element]
 
 
@@ -153,8 +169,47 @@ def test_a_page_with_a_formula_that_is_not_drawn_is_refused(site, tmp_path):
         article.read_article(tmp_path, book.Chapter("a", None, 0, None))
 
 
+def test_no_heading_stands_alone(parts):
+    alone = [
+        f"{name}: {''.join(section.itertext()).strip()}"
+        for name, root in parts.items()
+        for section in root.iter(f"{XHTML}section")
+        if [part.tag for part in section] in [[f"{XHTML}h{level}"] for level in range(1, 7)]
+    ]
+    assert alone == []
+
+
+def test_letters_of_a_variant_are_characters(parts):
+    for name, root in parts.items():
+        kinds = {part.get("mathvariant") for part in root.iter(f"{MATHML}mi")}
+        assert kinds <= {None, "normal"}, name
+    letters = "".join(parts["EPUB/diffusion-ddpm.xhtml"].itertext())
+    for letter in "ℝ𝔼𝒩":
+        assert letter in letters
+
+
+def test_what_is_wide_is_written_smaller_where_the_page_is_narrow(parts):
+    width = load_tool("formats_width")
+    short, long = (f"<math><mi>{'a' * count}</mi></math>" for count in (5, 50))
+    assert (
+        width.narrowed(width.formula_width(ElementTree.fromstring(short)), size=1, beside=4) == ""
+    )
+    style = width.narrowed(width.formula_width(ElementTree.fromstring(long)), size=1, beside=4)
+    assert style == "font-size: min(1em, calc(94vw / 36.0))"
+    styled = [
+        part for part in parts["EPUB/status.xhtml"].iter(f"{XHTML}table") if part.get("style")
+    ]
+    assert len(styled) == 1  # the chapters, not the packages
+    assert "vw" in (styled[0].get("style") or "")
+
+
 @pytest.mark.skipif(not CHECKER.exists(), reason="epubcheck is not installed")
-def test_epubcheck_finds_nothing(epub):
-    command = ["java", "-jar", str(CHECKER), str(epub)]
+def test_epubcheck_finds_nothing_in_pages_of_every_kind(site, tmp_path):
+    (tmp_path / "book").mkdir()
+    shutil.copy(ROOT / "_config.yml", tmp_path)
+    (tmp_path / "book" / "_toc.yml").write_text(SAMPLE)
+    target = tmp_path / "sample.epub"
+    load_tool("formats_epub").write_epub(site, tmp_path, target)
+    command = ["java", *FAST, "-jar", str(CHECKER), str(target)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert "No errors or warnings detected." in done.stdout, done.stderr

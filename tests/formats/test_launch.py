@@ -47,22 +47,32 @@ def build(root: Path, url: str) -> str:
     return (site / "room" / "page.html").read_text("utf-8")
 
 
-def test_an_address_gives_buttons_that_open_this_notebook(tmp_path):
-    page = build(tmp_path, URL)
-    assert BUTTONS in page
+@pytest.fixture(scope="module", params=[URL, ""], ids=["address", "none"])
+def launched(request: pytest.FixtureRequest, site: Path, tmp_path_factory) -> tuple[str, str]:
+    """The address of a repository, or none, and a page of a book that has it.
+
+    The book itself is one of the two, and the other is built.
+    """
+    if not request.param and load_tool("launch").read_repository(ROOT) is None:
+        return "", (site / "multitask" / "primary-tasks.html").read_text("utf-8")
+    root = tmp_path_factory.mktemp("book")
+    return request.param, build(root, request.param)
+
+
+def test_an_address_gives_buttons_and_without_one_there_is_none(launched):
+    url, page = launched
     links = HREF.findall(page)
+    assert any(link.startswith("../_sources/") and link.endswith(".ipynb") for link in links)
+    if not url:
+        assert BUTTONS not in page
+        assert not re.search(r"colab|binder", " ".join(links))
+        return
+    assert BUTTONS in page
     path = "book/room/page.ipynb"
     colab = f"https://colab.research.google.com/github/somebody/taken-apart/blob/main/{path}"
     binder = f"https://mybinder.org/v2/gh/somebody/taken-apart/main?urlpath=lab/tree/{path}"
     assert links.count(colab) == 1
     assert links.count(binder) == 1
-
-
-def test_without_an_address_nothing_of_them_is_on_the_page(tmp_path):
-    page = build(tmp_path, "")
-    assert BUTTONS not in page
-    assert not re.search(r"colab|binder", " ".join(HREF.findall(page)))
-    assert "../_sources/room/page.ipynb" in HREF.findall(page)
 
 
 def test_the_book_has_no_address_and_no_start_up_cell(site):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import struct
+import zlib
 from pathlib import Path
 
 import pytest
@@ -21,18 +23,23 @@ parts:
 
 
 @pytest.fixture(scope="module")
-def printed(site: Path, browser, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Two pages of the book as PDF. The browser is asked for so that one is known to be there."""
+def text(site: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Two pages of the book as one document."""
     root = tmp_path_factory.mktemp("pdf")
     (root / "book").mkdir()
     shutil.copy(ROOT / "_config.yml", root)
     (root / "book" / "_toc.yml").write_text(TOC, "utf-8")
     tool = load_tool("formats_pdf")
     book = load_tool("formats_book").read_book(root, site)
-    articles = tool.read_articles(site, root)
-    page = root / "book.html"
-    page.write_text(tool.document(book, articles, site, ""), "utf-8")
-    return tool.print_in(browser, page)
+    return tool.document(book, tool.read_articles(site, root), site, "")
+
+
+@pytest.fixture(scope="module")
+def printed(text: str, browser, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The document as PDF. The browser is asked for so that one is known to be there."""
+    page = tmp_path_factory.mktemp("printed") / "book.html"
+    page.write_text(text, "utf-8")
+    return load_tool("formats_pdf").print_in(browser, page)
 
 
 def test_pages_are_a4_and_numbered_in_the_contents(printed):
@@ -59,12 +66,70 @@ def test_no_link_within_the_book_leads_nowhere(printed):
     assert b"file://" not in printed
 
 
-def test_the_date_is_that_of_the_book(site):
+def test_every_place_whose_page_is_named_was_printed(text, printed):
+    named = set(re.findall(r'data-of="([^"]+)"', text))
+    assert "multitask-primary-tasks-exercises--folded-1" not in named  # that is where it was
+    assert any("--unfolded-" in name for name in named)
+    assert named <= set(load_tool("formats_pdf").page_numbers(printed))
+
+
+def test_a_sheet_says_at_its_head_what_it_belongs_to(text):
+    rule = '@page sheet-1 { @top-left { content: "Taken Apart, Rebuilt" } '
+    assert rule + '@top-right { content: "1 · Exercises alone" } }' in text
+    assert 'id="multitask-primary-tasks-exercises" style="page: sheet-1"' in text
+    assert load_tool("formats_pdf").quoted('a "b" \\c') == r'"a \"b\" \\c"'
+
+
+def test_author_and_dates_are_those_of_the_book(site, printed):
     tool, book = load_tool("formats_pdf"), load_tool("formats_book").read_book(ROOT, site)
-    old = b"<</CreationDate (D:20200101000000+00'00')>>"
-    dated = tool.set_date(old, book)
-    assert f"(D:{book.changed:%Y%m%d%H%M%S}+00'00')".encode() in dated
-    assert len(dated) == len(old)
+    dated = tool.set_facts(printed, book)
+    date = f"(D:{book.changed:%Y%m%d%H%M%S}+00'00')".encode()
+    assert dated.count(date) == 2
+    assert b"/Author (the contributors)" in dated
+    assert b"Mozilla" not in dated
+    assert len(dated) == len(printed)
+
+
+def find(pattern: bytes, where: bytes) -> tuple[bytes, ...]:
+    """The groups of the first place where a pattern stands."""
+    found = re.search(pattern, where, re.DOTALL)
+    assert found is not None, pattern
+    return found.groups()
+
+
+def contained(holder: bytes, number: int, at: int) -> bytes:
+    """The object that stands at a place in a stream of objects."""
+    first, length = map(int, find(rb"/First (\d+) .*?/Length (\d+)", holder))
+    begin = holder.index(b"stream\n") + 7
+    content = zlib.decompress(holder[begin : begin + length])
+    numbers = [int(part) for part in content[:first].split()]
+    assert numbers[2 * at] == number
+    end = numbers[2 * at + 3] - 1 if 2 * at + 3 < len(numbers) else None
+    return content[first:][numbers[2 * at + 1] : end]
+
+
+def test_compressed_it_has_the_same_objects(printed):
+    tool = load_tool("formats_compact")
+    objects, trailer = tool.read_objects(printed)
+    small = tool.compact(printed)
+    assert len(small) < len(printed) / 2
+    start = int(find(rb"startxref\n(\d+)\n%%EOF\n$", small)[0])
+    head, packed = find(rb" obj\n(.*?)\nstream\n(.*)\nendstream", small[start:])
+    assert trailer in head
+    table = list(struct.iter_unpack(">BIH", zlib.decompress(packed)))
+    found = {}
+    for number, (kind, place, at) in enumerate(table):
+        if kind == 1:
+            assert small[place:].startswith(b"%d 0 obj\n" % number)
+            found[number] = find(rb"\A\d+ 0 obj\n(.*?)\nendobj\n", small[place:])[0]
+        elif kind == 2:
+            found[number] = contained(small[table[place][1] :], number, at)
+    assert {number: found[number] for number in objects} == objects
+
+
+def test_what_is_no_pdf_is_not_compressed():
+    with pytest.raises(Exception, match="no PDF with a table of addresses at its end"):
+        load_tool("formats_compact").compact(b"%PDF-1.4 and nothing")
 
 
 def test_what_is_too_wide_is_made_to_fit(browser, tmp_path):
