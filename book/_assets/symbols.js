@@ -8,7 +8,7 @@
   function add(name, attributes) {
     const element = document.createElement(name);
     for (const key in attributes) element.setAttribute(key, attributes[key]);
-    document.body.append(element);
+    document.getElementById("main-content").append(element);
     return element;
   }
   const tip = add("div", { id: "symbol-tip", class: "symbol-tip", role: "tooltip", hidden: "" });
@@ -58,8 +58,9 @@
     const left = Math.max(edge, Math.min(letter.left + letter.width / 2 - box.width / 2, width - box.width - edge));
     const above = letter.bottom + gap + box.height > window.innerHeight && letter.top > box.height + gap;
     const top = above ? letter.top - gap - box.height : letter.bottom + gap;
-    tip.style.left = `${left + window.scrollX}px`;
-    tip.style.top = `${top + window.scrollY}px`;
+    const origin = tip.offsetParent.getBoundingClientRect();
+    tip.style.left = `${left - origin.left}px`;
+    tip.style.top = `${top - origin.top}px`;
   }
 
   // The mouse shows while it is there, also above what it shows; a click or a tap holds it.

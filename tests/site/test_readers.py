@@ -33,13 +33,14 @@ MARKS = """() => {
 }"""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page(browser, site, open_page):
     with open_page(browser, site, PAGE) as visit:
         yield visit.page
         assert (visit.outside, visit.failed, visit.errors) == ([], [], [])
 
 
+# First: the tests below share the page, and leave solutions open.
 def test_a_solution_unfolds_by_keyboard(page):
     code = page.get_by_text(LINE).first
     reason = page.get_by_text(REASON).first
@@ -70,7 +71,7 @@ def test_nothing_moves_where_that_is_asked_for(page):
 
 
 def test_paper_shows_what_is_unfolded_and_no_button(page):
-    page.locator("details.hide summary").first.click()
+    page.evaluate("document.querySelector('details.hide').open = true")
     page.evaluate("document.documentElement.dataset.theme = 'dark'")
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
@@ -81,6 +82,7 @@ def test_paper_shows_what_is_unfolded_and_no_button(page):
     assert page.evaluate(SEEN, ".bd-article .highlight, .bd-article img") > 5
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    page.emulate_media(media="screen")
 
 
 def test_marks_are_seen_in_colours_of_the_system(browser, site):
