@@ -297,13 +297,14 @@ def test_two_processes_share_a_run(tmp_path: Path) -> None:
     config = tiny("recipe.steps=20", "recipe.log_every=1", "recipe.save_every=10", "data.flip=true")
     config.to_yaml(tmp_path / "run.yaml")
     launch = [
-        sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2",
+        sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes=2",
+        "--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0",
         "-m", "companion", "diffusion", "train", "--quiet",
         "--config", str(tmp_path / "run.yaml"), "--out", str(tmp_path / "two"),
     ]  # fmt: skip
     done = subprocess.run(
         launch, capture_output=True, text=True, timeout=120, check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("done, loss") == 1
