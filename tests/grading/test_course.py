@@ -116,6 +116,7 @@ def check_feedback(folder: Path, paths: dict[str, str]) -> None:
     assert paths["none"] == f"feedback/none/{NAME}.html"
     assert (folder / paths["O'Neil, Zoë"]).parent.name.startswith("O-Neil-Zoë-")
     assert all(page.count("<math") > 20 and "$" not in page for page in pages.values())
+    assert all(">ex-primary-pair</a>" in page for page in pages.values()), "no name in the list"
     assert "not solved yet" in pages["none"]
     assert "it ended by itself" in pages["exit"]
     assert "Refused" in pages["noise"]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from companion.errors import DataError
 
-__all__ = ["FORMULAS", "closed", "drawn", "formulas", "prompt", "quoted", "read_formulas"]
+__all__ = ["FORMULAS", "closed", "drawn", "formulas", "named", "prompt", "quoted", "read_formulas"]
 
 FORMULAS = "formulas.json"  # in the course folder: MathML of each formula, by its TeX with dollars
 TEX = re.compile(r"\$\$[^$]+\$\$|\$[^$]+\$")
@@ -29,6 +29,7 @@ POLICY = (
     '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
     "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'\">"
 )
+STYLE = "<style>.prompt, .anchor-link { display: none }</style>"  # nothing was counted; "¶" no text
 
 
 def prompt(source: str) -> str:
@@ -101,3 +102,14 @@ def closed(page: str) -> str:
     False
     """
     return SCRIPT.sub("", page).replace("<head>", f"<head>{POLICY}", 1)
+
+
+def named(page: str) -> str:
+    """Return `page` with the exercises named in its list, and without prompts and marks of links.
+
+    >>> named('<a href="#ex-two-check">Test cell</a> <a href="#comment-ex-two">Comment</a>')
+    '<a href="#ex-two-check">ex-two</a> <a href="#comment-ex-two">Comment on ex-two</a>'
+    """
+    page = re.sub(r'(<a href="#([\w-]+)-check">)Test cell</a>', r"\1\2</a>", page)
+    page = re.sub(r'(<a href="#comment-([\w-]+)">Comment)</a>', r"\1 on \2</a>", page)
+    return page.replace("</head>", f"{STYLE}</head>", 1)

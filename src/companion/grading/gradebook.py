@@ -33,7 +33,7 @@ from traitlets.config import Config
 
 from companion.errors import CompanionError
 from companion.grading.assignment import EXPECTED, grade_id
-from companion.grading.feedback import closed, drawn, prompt, quoted, read_formulas
+from companion.grading.feedback import closed, drawn, named, prompt, quoted, read_formulas
 from companion.grading.judge import Judged
 from companion.grading.submission import Submission
 
@@ -150,7 +150,7 @@ class Gradebook:
                 _succeed(step(name, student), f"{name} of {student}")
         made = self.course / "feedback" / student / name / f"{name}.html"
         page.parent.mkdir(parents=True, exist_ok=True)
-        text = drawn(closed(made.read_text("utf-8")), read_formulas(self.course))
+        text = drawn(named(closed(made.read_text("utf-8"))), read_formulas(self.course))
         page.write_text(text, "utf-8")
         with self._api.gradebook as book:
             grades = book.find_submission_notebook(name, name, student).grades
