@@ -135,8 +135,10 @@ def test_doctor_says_how_to_get_the_tools(monkeypatch: pytest.MonkeyPatch, tmp_p
     isolation.cache_clear()
     try:
         make, git, bubblewrap, browser = doctor.examine_tools()
+        os.makedirs(tmp_path / ".cache/ms-playwright/chromium-1")
+        *_, found = doctor.examine_tools()
     finally:
-        isolation.cache_clear()
+        isolation.cache_clear()  # or later tests would take it that there is no bubblewrap
     assert "bubblewrap is not installed" in bubblewrap.words
     assert "it can read and write what you can" in bubblewrap.mend
     assert not bubblewrap.needed
@@ -145,10 +147,7 @@ def test_doctor_says_how_to_get_the_tools(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert not browser.needed
     for finding in (make, git, browser):
         assert "install" in finding.mend
-
-    os.makedirs(tmp_path / ".cache/ms-playwright/chromium-1")
-    *_, browser = doctor.examine_tools()
-    assert browser.mend == ""
+    assert found.mend == ""
 
 
 def test_doctor_outside_a_checkout_asks_only_for_what_the_package_needs() -> None:

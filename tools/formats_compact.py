@@ -59,9 +59,8 @@ def pack(objects: dict[int, bytes], numbers: Sequence[int]) -> bytes:
     return stream(b"/Type /ObjStm /N %d /First %d" % (len(numbers), len(head)), content)
 
 
-def compact(printed: bytes) -> bytes:
-    """Return the same PDF with its objects compressed."""
-    objects, trailer = read_objects(printed)
+def compact(objects: dict[int, bytes], trailer: bytes) -> bytes:
+    """Return a PDF of these objects, compressed."""
     plain = sorted(number for number, body in objects.items() if not body.endswith(b"endstream"))
     whole = {number: body for number, body in objects.items() if body.endswith(b"endstream")}
     addresses: dict[int, tuple[int, int, int]] = {0: (0, 0, 65535)}

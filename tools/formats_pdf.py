@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
 from browser import ARGUMENTS, NO_BROWSER, find_browser
 from formats_article import Article, ArticleError, read_article
 from formats_book import Book, chapters, read_book
-from formats_compact import compact
+from formats_compact import compact, read_objects
 from formats_cover import draw_cover
 from formats_epub import style
 from playwright.sync_api import Browser, sync_playwright
 
 ASSISTIVE = re.compile(r"<mjx-assistive-mml\b.*?</mjx-assistive-mml>", re.DOTALL)
 DATE = re.compile(rb"\(D:\d{14}[^)]*\)")
+INFORMATION = re.compile(rb"/Info (\d+) 0 R")
 PROGRAM = re.compile(rb"/Creator \((?:[^()\\]|\\.)*\)")
 # Chromium compresses the streams of a PDF only: its pages, in their order, and what leads to them.
 PAGE = re.compile(rb"^(\d+) 0 obj\n<</Type /Page\n", re.MULTILINE)
@@ -152,15 +153,15 @@ def print_in(browser: Browser, page: Path) -> bytes:
     return finished
 
 
-def set_facts(printed: bytes, book: Book) -> bytes:
-    """Return a PDF with the author and the dates of the book, in as many bytes: nothing moves."""
+def set_facts(objects: dict[int, bytes], trailer: bytes, book: Book) -> None:
+    """Put author and dates of the book into the objects of a PDF, in place of the browser's."""
     date = f"(D:{book.changed:%Y%m%d%H%M%S}+00'00')".encode("ascii")
     author = f"/Author ({book.author})".encode("ascii")
-
-    def fill(new: bytes) -> Callable[[re.Match[bytes]], bytes]:
-        return lambda old: new.ljust(len(old[0]))[: len(old[0])]
-
-    return PROGRAM.sub(fill(author), DATE.sub(fill(date), printed), count=1)
+    found = INFORMATION.search(trailer)
+    if found is None:
+        raise ArticleError("the browser printed a PDF that says nothing of itself")
+    number = int(found[1])
+    objects[number] = PROGRAM.sub(lambda _: author, DATE.sub(date, objects[number]), count=1)
 
 
 def read_articles(site: Path, root: Path) -> list[Article]:
@@ -183,5 +184,7 @@ def write_pdf(site: Path, root: Path, target: Path) -> None:
         if program is None:
             raise ArticleError(NO_BROWSER)
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-        target.write_bytes(compact(set_facts(print_in(browser, page), book)))
+        objects, trailer = read_objects(print_in(browser, page))
+        set_facts(objects, trailer, book)
+        target.write_bytes(compact(objects, trailer))
         browser.close()

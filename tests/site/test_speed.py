@@ -29,7 +29,7 @@ requestAnimationFrame(function look() {
     else requestAnimationFrame(look);
 });
 """
-PAINTED = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 SCROLL = """async () => {
     const frame = () => new Promise(requestAnimationFrame);
     const end = document.documentElement.scrollHeight;
@@ -53,7 +53,7 @@ def slow_page(browser, address: str) -> Iterator[Page]:
     context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWDOWN})
     page.add_init_script(WATCH)
     page.goto(address, wait_until="commit")
-    page.wait_for_function("window.drawn")
+    page.wait_for_function(f"window.drawn && {PAINTED}")
     try:
         yield page
     finally:

@@ -20,7 +20,14 @@ from companion.cli.bench import checkout
 __all__ = ["Finding", "examine"]
 
 SETUP = "run `make setup`"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+BROWSERS = (
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+)
 PLACES = (
     "/Applications/Google Chrome.app",
     "/Applications/Chromium.app",
@@ -145,7 +152,10 @@ def examine_tools() -> Iterator[Finding]:
         yield Finding(first) if first else Finding(f"{tool} is missing", mend, needed)
     yield examine_isolation()
     browser = find_browser()
-    mend = "sudo apt install chromium, or .venv/bin/playwright install chromium (for site tests)"
+    mend = (
+        "sudo apt install chromium-headless-shell (Debian), or .venv/bin/playwright install "
+        "chromium (for site tests)"
+    )
     yield Finding(f"browser {browser}") if browser else Finding("no browser", mend, needed=False)
 
 
