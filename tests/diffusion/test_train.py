@@ -299,6 +299,7 @@ def test_two_processes_share_a_run(tmp_path: Path) -> None:
     launch = [
         sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes=2",
         "--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0",
+        "--tee=3", "--log_dir", str(tmp_path / "told"),
         "-m", "companion", "diffusion", "train", "--quiet",
         "--config", str(tmp_path / "run.yaml"), "--out", str(tmp_path / "two"),
     ]  # fmt: skip
@@ -308,6 +309,7 @@ def test_two_processes_share_a_run(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("done, loss") == 1
+    assert len(list((tmp_path / "told").rglob("stdout.log"))) == 2  # of each process
     one = trained(config, folder=tmp_path / "one")
     curve = [row["loss"] for row in read_log(tmp_path / "two" / "log.csv")]
     assert len(curve) == 20

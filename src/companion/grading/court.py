@@ -15,9 +15,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import psutil
@@ -33,7 +32,7 @@ START = 60.0  # seconds for importing torch on a busy machine
 PID = 8  # bytes in which the court says which process it has forked
 
 
-class Court:
+class Court(AbstractContextManager["Court"]):
     """The process that forks; started for the first trial, and again when it has died.
 
     Args:
@@ -68,15 +67,7 @@ class Court:
         theirs.close()
         return process
 
-    def __enter__(self) -> Court:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -122,7 +113,7 @@ class Court:
         return psutil.Process(int.from_bytes(told, "big"))
 
 
-class Trial:
+class Trial(AbstractContextManager["Trial"]):
     """A judge at work on one notebook, as seen from the process that grades."""
 
     def __init__(
@@ -136,15 +127,7 @@ class Trial:
         with connection.makefile("wb") as stream:
             write_message(stream, {**request, "folder": self._folder.name})
 
-    def __enter__(self) -> Trial:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         """Kill what is left: the judge, the learner's process, and all that these started."""
         end_family(self._process)
         if self._worker is not None:  # its group may live on without it, if its judge died

@@ -8,9 +8,8 @@ import select
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from torch import Tensor
@@ -41,7 +40,7 @@ class RaisedError(Exception):
     """Stands for an exception that is not one of Python's own."""
 
 
-class Session:
+class Session(AbstractContextManager["Session"]):
     """A learner's process, with the names that its cells have defined.
 
     Args:
@@ -73,15 +72,7 @@ class Session:
         """The number of the process, which leads a group of its own."""
         return self._sandbox.process.pid
 
-    def __enter__(self) -> Session:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
     def close(self) -> None:
